@@ -1,0 +1,37 @@
+//! The seam between a node and its world: network, disk, randomness, blocking work and the wall
+//! clock, each real or simulated.
+//!
+//! Everything above this crate meets the world only through [`Env`], and time only through
+//! `tokio::time`; so a whole node runs unmodified in a simulation that a seed replays bit for
+//! bit. This crate knows nothing of logs.
+
+mod blocking;
+mod clock;
+pub mod disk;
+pub mod network;
+mod random;
+#[cfg(feature = "sim")]
+pub mod sim;
+
+use std::sync::Arc;
+
+pub use blocking::Blocking;
+pub use clock::Clock;
+pub use disk::{Disk, DiskFile, OpenMode};
+pub use network::Network;
+pub use random::Random;
+
+/// One node's world. Cloning shares it.
+#[derive(Clone)]
+pub struct Env {
+    /// Files.
+    pub disk: Arc<dyn Disk>,
+    /// Connections.
+    pub network: Network,
+    /// Unpredictable numbers.
+    pub random: Random,
+    /// Work that would block the runtime.
+    pub blocking: Blocking,
+    /// What time it is.
+    pub clock: Clock,
+}

@@ -2,10 +2,17 @@
 //!
 //! All calls block: call them inside [`crate::Blocking::run`]. Paths are plain paths; on the
 //! simulated disk they name files of one in-memory tree.
+//!
+//! The traits say only what both disks keep; whoever relies on more (on the order in which
+//! unsynced writes reach the disk, say) is found out by the simulated one.
+
+mod real;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use real::RealDisk;
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,45 +40,53 @@ pub trait Disk: Send + Sync {
     /// As `std::fs::OpenOptions`.
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Makes a directory and those above it; one that exists is no error.
+    /// Makes a directory and those above it; one that exists is no error. Durable on return,
+    /// without a [`Disk::sync_dir`]: directories are made seldom, and one that is lost takes all
+    /// synced files in it along.
     ///
     /// # Errors
     ///
-    /// As `std::fs::create_dir_all`.
+    /// As `std::fs::create_dir_all`, and as `fsync` of the directories above.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 
-    /// Names in a directory, sorted, files and directories alike.
+    /// Names in a directory, sorted, files and directories alike. They are bare names: join them
+    /// to `path` to open one.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such directory.
+    /// `NotFound` when there is no such directory, `NotADirectory` when it is a file.
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
 
     /// Whether a file or directory has this name.
     fn exists(&self, path: &Path) -> bool;
 
-    /// Renames a file, replacing what had the new name. Durable after [`Disk::sync_dir`].
+    /// Renames a file, never a directory, replacing the file that had the new name. Open files
+    /// stay what they were. Durable after [`Disk::sync_dir`] of the directory that holds the new
+    /// name; the contents are durable only after their own [`DiskFile::sync_data`], so sync them
+    /// first.
     ///
     /// # Errors
     ///
     /// As `std::fs::rename`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Removes a file. Durable after [`Disk::sync_dir`].
+    /// Removes a file's name; its room is free once nobody has it open. Durable after
+    /// [`Disk::sync_dir`]: until then a crash may bring the file back.
     ///
     /// # Errors
     ///
     /// As `std::fs::remove_file`.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Removes a directory with all that is in it.
+    /// Removes a directory with all that is in it. Durable after [`Disk::sync_dir`] of the one
+    /// above; a crash before may leave any part of it.
     ///
     /// # Errors
     ///
     /// As `std::fs::remove_dir_all`.
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes the names in a directory durable.
+    /// Makes the names in a directory durable: creations, renames and removals so far.
     ///
     /// # Errors
     ///
@@ -86,11 +101,11 @@ pub trait Disk: Send + Sync {
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 
     /// Takes an exclusive lock on a file, made when it is not there, until the guard is dropped
-    /// or the process ends.
+    /// or the process ends. It holds between two callers of one process as well.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` when another holds it.
+    /// `WouldBlock` when another holds it, at once: it never waits.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
 }
 
@@ -99,15 +114,16 @@ pub trait DiskLock: Send + Sync {}
 
 /// An open file. Calls on one file may come from several threads.
 pub trait DiskFile: Send + Sync {
-    /// Reads exactly `buffer.len()` bytes.
+    /// Reads exactly `buffer.len()` bytes: what was last written, synced or not.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` when the file ends before.
+    /// `UnexpectedEof` when the file ends before; the buffer may then be partly filled.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
     /// Writes all of `bytes`, growing the file when needed. Durable after
-    /// [`DiskFile::sync_data`].
+    /// [`DiskFile::sync_data`]; a crash before may keep any part of it, and may keep a later
+    /// write without an earlier one. A gap between the old end and `offset` reads as zeros.
     ///
     /// # Errors
     ///
@@ -122,7 +138,7 @@ pub trait DiskFile: Send + Sync {
     /// go on as if it were there.
     fn sync_data(&self) -> io::Result<()>;
 
-    /// Cuts or grows (with zeros) the file.
+    /// Cuts or grows (with zeros) the file. Durable after [`DiskFile::sync_data`].
     ///
     /// # Errors
     ///
@@ -130,11 +146,13 @@ pub trait DiskFile: Send + Sync {
     fn set_len(&self, bytes: u64) -> io::Result<()>;
 
     /// Reserves room for the first `bytes` bytes, so that writing them cannot fail for want of
-    /// room, and grows the file with zeros to that length.
+    /// room, and grows the file with zeros to that length. A file that is longer stays as long.
+    /// Where the file system cannot reserve, zeros are written. Durable after
+    /// [`DiskFile::sync_data`].
     ///
     /// # Errors
     ///
-    /// `StorageFull` when there is not that much room.
+    /// `StorageFull` when there is not that much room; some may then be taken.
     fn allocate(&self, bytes: u64) -> io::Result<()>;
 
     /// The file's length in bytes.

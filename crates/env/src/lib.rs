@@ -13,11 +13,12 @@ mod random;
 #[cfg(feature = "sim")]
 pub mod sim;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use blocking::Blocking;
 pub use clock::Clock;
-pub use disk::{Disk, DiskFile, OpenMode};
+pub use disk::{Disk, DiskFile, DiskLock, OpenMode, RealDisk};
 pub use network::Network;
 pub use random::Random;
 
@@ -34,4 +35,27 @@ pub struct Env {
     pub blocking: Blocking,
     /// What time it is.
     pub clock: Clock,
+}
+
+impl Env {
+    /// The machine: its files, sockets, threads, entropy and clock.
+    #[must_use]
+    pub fn real() -> Self {
+        Self {
+            disk: Arc::new(RealDisk),
+            network: Network::sockets(),
+            random: Random::from_os(),
+            blocking: Blocking::threads(),
+            clock: Clock::system(),
+        }
+    }
+}
+
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Env")
+            .field("network", &self.network)
+            .field("blocking", &self.blocking)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,0 +1,20 @@
+//! Compiles the .proto files in Rust: nothing but cargo is needed to build.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+const ROOT: &str = "../../proto";
+const FILES: [&str; 3] = ["varve/v1/record.proto", "varve/v1/log.proto", "varve/v1/cluster.proto"];
+
+#[expect(clippy::disallowed_methods, reason = "a build script runs outside any simulation")]
+fn main() -> Result<(), Box<dyn Error>> {
+    for file in FILES {
+        println!("cargo:rerun-if-changed={ROOT}/{file}");
+    }
+    let mut compiler = protox::Compiler::new([ROOT])?;
+    compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("varve.v1.bin"), compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure().bytes(".").compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
+}

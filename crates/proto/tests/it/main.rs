@@ -1,0 +1,3 @@
+//! Messages and types stand for each other.
+
+mod records;

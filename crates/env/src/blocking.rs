@@ -1,7 +1,6 @@
 //! Work that would block the runtime: on a thread in production, inline in a simulation.
 
 use std::panic::resume_unwind;
-use std::time::Duration;
 
 /// Where jobs run that read or write files, or compute for long.
 #[derive(Clone, Debug)]
@@ -10,8 +9,11 @@ pub struct Blocking(Place);
 #[derive(Clone, Debug)]
 enum Place {
     Threads,
-    #[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "made by the simulation"))]
-    Inline(Duration),
+    #[cfg(feature = "sim")]
+    Inline {
+        delay: std::time::Duration,
+        timing: crate::Random,
+    },
 }
 
 impl Blocking {
@@ -21,15 +23,17 @@ impl Blocking {
         Self(Place::Threads)
     }
 
-    /// Jobs run inline, each after `delay` of virtual time: the simulation's.
+    /// Jobs run inline, each taking `delay` of virtual time: the simulation's. `timing` decides
+    /// whether that passes before the job is done or after, before its caller hears of it; so a
+    /// crash, or a caller that gives up, falls now on this side of the job and now on the other.
     #[cfg(feature = "sim")]
     #[must_use]
-    pub const fn inline(delay: Duration) -> Self {
-        Self(Place::Inline(delay))
+    pub const fn inline(delay: std::time::Duration, timing: crate::Random) -> Self {
+        Self(Place::Inline { delay, timing })
     }
 
     /// Runs a job and answers what it returns. A job that has begun runs to its end even when
-    /// the caller stops waiting.
+    /// the caller stops waiting; one that has not begun may then run or not.
     ///
     /// # Panics
     ///
@@ -39,7 +43,7 @@ impl Blocking {
         T: Send + 'static,
         J: FnOnce() -> T + Send + 'static,
     {
-        match self.0 {
+        match &self.0 {
             Place::Threads => {
                 #[expect(clippy::disallowed_methods, reason = "this is the one place for it")]
                 let handle = tokio::task::spawn_blocking(job);
@@ -53,9 +57,17 @@ impl Blocking {
                     },
                 }
             }
-            Place::Inline(delay) => {
-                tokio::time::sleep(delay).await;
-                job()
+            #[cfg(feature = "sim")]
+            Place::Inline { delay, timing } => {
+                let before = timing.next_u64() & 1 == 0;
+                if before {
+                    tokio::time::sleep(*delay).await;
+                }
+                let value = job();
+                if !before {
+                    tokio::time::sleep(*delay).await;
+                }
+                value
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Connections: tokio's sockets, or turmoil's in a simulation.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -19,7 +20,6 @@ enum Kind {
 }
 
 /// Takes connections on one address.
-#[derive(Debug)]
 pub enum Listener {
     /// The machine's.
     Socket(tokio::net::TcpListener),
@@ -120,6 +120,12 @@ impl Listener {
             #[cfg(feature = "sim")]
             Self::Turmoil(listener) => listener.local_addr(),
         }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listener").field(&self.local_addr()).finish()
     }
 }
 

@@ -1,0 +1,204 @@
+//! The manifest: what of a shard is durable on this replica, in one small file.
+//!
+//! ```text
+//! file      frame "VARVEMAN", version 1
+//! payload   version u64 | shard u64
+//!           | applied u8 (0: nothing, 1: index u64, position length, position)
+//!           | phase | last stamp i64 | rows u64 | digest u128
+//!           | dedup file: name | bytes u64 | crc32c u32
+//!           | count | segment…
+//! segment   name | rows u64 | digest u128 | min time i64 | max time i64 | bytes u64
+//!           | crc32c u32 (of the whole file) | first index u64 | last index u64 | event hours
+//! ```
+//!
+//! Names are length and text; a name is a plain file name in the shard's folder. The position is
+//! whatever the caller keeps with an index (its log id, its membership): opaque here.
+
+use bytes::Bytes;
+use varve_types::{ContentDigest, LogIndex, ShardId, TimestampNs};
+
+use crate::codec::{DecodeError, Reader, put_len, put_prefixed};
+use crate::{EventHours, Phase, files, frame};
+
+const MAGIC: &[u8; 8] = b"VARVEMAN";
+const VERSION: u16 = 1;
+const SEGMENT_BYTES_MIN: usize = 2 + 8 + 16 + 8 + 8 + 8 + 4 + 8 + 8 + 2;
+
+/// What is durable of a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Counts the manifests of this replica, from 1.
+    pub version: u64,
+    /// Whose manifest it is.
+    pub shard: ShardId,
+    /// Up to where the log is contained; `None` before the first entry.
+    pub applied: Option<Applied>,
+    /// The phase as of `applied`.
+    pub phase: Phase,
+    /// The last stamp given as of `applied`.
+    pub last_stamp: TimestampNs,
+    /// Rows stored as of `applied`: all of them are in the segments.
+    pub rows: u64,
+    /// Their digest.
+    pub digest: ContentDigest,
+    /// What is remembered of producers as of `applied`.
+    pub dedup: DedupFile,
+    /// The rows.
+    pub segments: Vec<SegmentMeta>,
+}
+
+/// A place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The last entry applied.
+    pub index: LogIndex,
+    /// What the caller noted with it.
+    pub position: Bytes,
+}
+
+/// Where the dedup table was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DedupFile {
+    /// Its name in the shard's folder.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// The CRC-32C of the whole file.
+    pub checksum: u32,
+}
+
+/// One segment, as its manifest describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentMeta {
+    /// Its name in the shard's folder.
+    pub name: String,
+    /// Rows in it, from 1.
+    pub rows: u64,
+    /// Their digest.
+    pub digest: ContentDigest,
+    /// The earliest event.
+    pub min_time: TimestampNs,
+    /// The latest event.
+    pub max_time: TimestampNs,
+    /// The file's length.
+    pub bytes: u64,
+    /// The CRC-32C of the whole file.
+    pub checksum: u32,
+    /// The first entry that it may hold rows of.
+    pub first_index: LogIndex,
+    /// The last entry that it may hold rows of.
+    pub last_index: LogIndex,
+    /// When its rows happened.
+    pub hours: EventHours,
+}
+
+impl Manifest {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256 + 256 * self.segments.len());
+        out.extend_from_slice(&self.version.to_le_bytes());
+        out.extend_from_slice(&self.shard.get().to_le_bytes());
+        match &self.applied {
+            None => out.push(0),
+            Some(applied) => {
+                out.push(1);
+                out.extend_from_slice(&applied.index.get().to_le_bytes());
+                put_prefixed(&mut out, &applied.position);
+            }
+        }
+        self.phase.encode_into(&mut out);
+        out.extend_from_slice(&self.last_stamp.get().to_le_bytes());
+        out.extend_from_slice(&self.rows.to_le_bytes());
+        out.extend_from_slice(&self.digest.0.to_le_bytes());
+        put_prefixed(&mut out, self.dedup.name.as_bytes());
+        out.extend_from_slice(&self.dedup.bytes.to_le_bytes());
+        out.extend_from_slice(&self.dedup.checksum.to_le_bytes());
+        put_len(&mut out, self.segments.len());
+        for segment in &self.segments {
+            segment.encode_into(&mut out);
+        }
+        frame::wrap(MAGIC, VERSION, &out)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (_, payload) = frame::unwrap(MAGIC, VERSION, bytes)?;
+        let mut reader = Reader::new(payload);
+        let version = reader.u64()?;
+        let shard = ShardId(reader.u64()?);
+        let applied = match reader.u8()? {
+            0 => None,
+            1 => {
+                let index = LogIndex(reader.u64()?);
+                Some(Applied { index, position: Bytes::copy_from_slice(reader.prefixed()?) })
+            }
+            _ => return Err(reader.refuse("an unknown form of the applied position")),
+        };
+        let phase = Phase::read(&mut reader)?;
+        let last_stamp = TimestampNs(reader.i64()?);
+        let rows = reader.u64()?;
+        let digest = ContentDigest(reader.u128()?);
+        let name = read_name(&mut reader)?;
+        let dedup = DedupFile { name, bytes: reader.u64()?, checksum: reader.u32()? };
+        let count = reader.count(SEGMENT_BYTES_MIN)?;
+        let segments = (0..count).map(|_| SegmentMeta::read(&mut reader));
+        let segments = segments.collect::<Result<_, _>>()?;
+        reader.end()?;
+        Ok(Self { version, shard, applied, phase, last_stamp, rows, digest, dedup, segments })
+    }
+
+    /// Whether the segments add up to what the manifest says.
+    pub(crate) fn adds_up(&self) -> bool {
+        let mut digest = ContentDigest::EMPTY;
+        let mut rows = 0u64;
+        for segment in &self.segments {
+            digest += segment.digest;
+            rows = rows.saturating_add(segment.rows);
+        }
+        (rows, digest) == (self.rows, self.digest)
+    }
+
+    /// Whether a file in the shard's folder belongs to this manifest.
+    pub(crate) fn names(&self, file: &str) -> bool {
+        file == files::MANIFEST
+            || file == self.dedup.name
+            || self.segments.iter().any(|segment| segment.name == file)
+    }
+}
+
+impl SegmentMeta {
+    fn encode_into(&self, out: &mut Vec<u8>) {
+        put_prefixed(out, self.name.as_bytes());
+        out.extend_from_slice(&self.rows.to_le_bytes());
+        out.extend_from_slice(&self.digest.0.to_le_bytes());
+        out.extend_from_slice(&self.min_time.get().to_le_bytes());
+        out.extend_from_slice(&self.max_time.get().to_le_bytes());
+        out.extend_from_slice(&self.bytes.to_le_bytes());
+        out.extend_from_slice(&self.checksum.to_le_bytes());
+        out.extend_from_slice(&self.first_index.get().to_le_bytes());
+        out.extend_from_slice(&self.last_index.get().to_le_bytes());
+        self.hours.encode_into(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            name: read_name(reader)?,
+            rows: reader.u64()?,
+            digest: ContentDigest(reader.u128()?),
+            min_time: TimestampNs(reader.i64()?),
+            max_time: TimestampNs(reader.i64()?),
+            bytes: reader.u64()?,
+            checksum: reader.u32()?,
+            first_index: LogIndex(reader.u64()?),
+            last_index: LogIndex(reader.u64()?),
+            hours: EventHours::read(reader)?,
+        })
+    }
+}
+
+fn read_name(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
+    let name = reader.text()?;
+    if files::is_plain_name(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(reader.refuse("a file's name that cannot be"))
+    }
+}

@@ -1,0 +1,240 @@
+//! Opening a shard: from its manifest to where the log goes on.
+//!
+//! Everything the manifest names is held against it before anything is served. A file that is
+//! missing or damaged is an error that names the file and what to do: this replica's copy is
+//! not patched up here, it is replicated anew.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use varve_env::Disk;
+use varve_types::{LogIndex, ShardId};
+
+use crate::apply::State;
+use crate::codec::DecodeError;
+use crate::dedup::Dedup;
+use crate::manifest::Manifest;
+use crate::segment::{SegmentError, SegmentHandle};
+use crate::{Origin, Phase, Shard, ShardOptions, ShardReader, ShardView, files};
+
+/// Why a shard does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The disk refused.
+    #[error("{action} {path} failed: {source}; check this disk", path = path.display())]
+    Disk {
+        /// What was tried.
+        action: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the disk said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is missing or not what it was written as.
+    #[error(
+        "{path} is damaged: {damage}; stop the node and move the folder {dir} away: another replica brings the shard back. Where there is none, restore it from a backup",
+        path = path.display(),
+        dir = path.parent().unwrap_or(path).display()
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+    /// The log has been purged past what is durable here.
+    #[error(
+        "{path} ends at entry {durable:?}, but the log begins after {purged}: the file is missing or was replaced by an older one; stop the node and move the folder {dir} away: another replica brings the shard back. Where there is none, restore it from a backup",
+        path = path.display(),
+        dir = path.parent().unwrap_or(path).display()
+    )]
+    Behind {
+        /// The manifest.
+        path: PathBuf,
+        /// The last entry it contains.
+        durable: Option<LogIndex>,
+        /// The last entry that the log no longer has.
+        purged: LogIndex,
+    },
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// It is not there.
+    #[error("it is missing")]
+    Missing,
+    /// Its bytes are not its format's.
+    #[error(transparent)]
+    Bytes(#[from] DecodeError),
+    /// It is another file than the manifest means.
+    #[error("its length or checksum differs from the manifest's")]
+    Differs,
+    /// It is another shard's.
+    #[error("it is the manifest of shard {0}")]
+    OtherShard(ShardId),
+    /// The manifest contradicts itself.
+    #[error("its segments do not add up to its rows and digest")]
+    Sum,
+    /// It is no segment, or another one.
+    #[error(transparent)]
+    Segment(SegmentError),
+}
+
+impl Shard {
+    /// Opens the shard in a folder, which is made when it is not there. What the log has after
+    /// [`Shard::applied`] is the caller's to apply. `origin` counts for a shard without a
+    /// manifest; one with a manifest goes on where it was. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Names the file that is missing or damaged, and the remedy. Nothing has been changed then.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        shard: ShardId,
+        options: ShardOptions,
+        origin: Origin,
+    ) -> Result<Self, OpenError> {
+        try_disk("making the folder", dir, disk.create_dir_all(dir))?;
+        let Some(manifest) = read_manifest(&*disk, dir, shard)? else {
+            // Segments may be here: of a first flush that did not reach its manifest, or of a
+            // manifest that was lost. Only what is surely worthless goes.
+            let swept = files::sweep(&*disk, dir, |name| !files::is_temporary(name));
+            try_disk("sweeping", dir, swept)?;
+            let state = State::new(shard, Phase::of(origin));
+            return Ok(Self::assemble(disk, dir, options, state, None, Vec::new()));
+        };
+        let (dedup, last_stamp) = read_dedup(&*disk, dir, &manifest)?;
+        let mut segments = Vec::with_capacity(manifest.segments.len());
+        for meta in &manifest.segments {
+            let opened = SegmentHandle::open(&*disk, dir, meta.clone());
+            let segment = opened.map_err(|error| segment_damage(dir.join(&meta.name), error))?;
+            segments.push(Arc::new(segment));
+        }
+        let state = State {
+            shard,
+            phase: manifest.phase.clone(),
+            applied: manifest.applied.as_ref().map(|applied| applied.index),
+            last_stamp,
+            rows: manifest.rows,
+            digest: manifest.digest,
+            dedup,
+        };
+        let swept = files::sweep(&*disk, dir, |name| manifest.names(name));
+        try_disk("sweeping", dir, swept)?;
+        Ok(Self::assemble(disk, dir, options, state, Some(Arc::new(manifest)), segments))
+    }
+
+    /// Holds what is durable here against what the log no longer has: a manifest that was lost
+    /// would otherwise look like a new shard.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Behind`] when entries are in neither.
+    pub fn require_applied(&self, purged: LogIndex) -> Result<(), OpenError> {
+        let durable = self.durable().map(|durable| durable.index);
+        if durable >= Some(purged) {
+            return Ok(());
+        }
+        Err(OpenError::Behind { path: self.dir.join(files::MANIFEST), durable, purged })
+    }
+
+    fn assemble(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: ShardOptions,
+        state: State,
+        manifest: Option<Arc<Manifest>>,
+        segments: Vec<Arc<SegmentHandle>>,
+    ) -> Self {
+        let reader = ShardReader::new(ShardView {
+            shard: state.shard,
+            applied: state.applied,
+            phase: state.phase.clone(),
+            rows: state.rows,
+            digest: state.digest,
+            tail: Vec::new(),
+            segments: Arc::new(segments),
+        });
+        let applied = manifest.as_ref().and_then(|manifest| manifest.applied.as_ref());
+        Self {
+            disk,
+            dir: dir.to_owned(),
+            options,
+            position: applied.map(|applied| applied.position.clone()),
+            state,
+            reader,
+            manifest,
+            tail_bytes: 0,
+            flush_asked: false,
+            flushing: false,
+        }
+    }
+}
+
+fn try_disk<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, OpenError> {
+    result.map_err(|source| OpenError::Disk { action, path: path.to_owned(), source })
+}
+
+/// The manifest, checked in itself; `None` when there is none.
+fn read_manifest(
+    disk: &dyn Disk,
+    dir: &Path,
+    shard: ShardId,
+) -> Result<Option<Manifest>, OpenError> {
+    let path = dir.join(files::MANIFEST);
+    let bytes = match files::read_whole(disk, &path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return try_disk("reading", &path, Err(error)),
+    };
+    let manifest = match Manifest::decode(&bytes) {
+        Ok(manifest) => manifest,
+        Err(error) => return Err(OpenError::Damaged { path, damage: error.into() }),
+    };
+    if manifest.shard != shard {
+        let damage = Damage::OtherShard(manifest.shard);
+        return Err(OpenError::Damaged { path, damage });
+    }
+    if !manifest.adds_up() {
+        return Err(OpenError::Damaged { path, damage: Damage::Sum });
+    }
+    Ok(Some(manifest))
+}
+
+fn read_dedup(
+    disk: &dyn Disk,
+    dir: &Path,
+    manifest: &Manifest,
+) -> Result<(Dedup, varve_types::TimestampNs), OpenError> {
+    let path = dir.join(&manifest.dedup.name);
+    let bytes = match files::read_whole(disk, &path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(OpenError::Damaged { path, damage: Damage::Missing });
+        }
+        Err(error) => return try_disk("reading", &path, Err(error)),
+    };
+    let found = (bytes.len() as u64, crc32c::crc32c(&bytes));
+    if found != (manifest.dedup.bytes, manifest.dedup.checksum) {
+        return Err(OpenError::Damaged { path, damage: Damage::Differs });
+    }
+    match Dedup::decode(&bytes) {
+        Ok((dedup, stamp)) if stamp == manifest.last_stamp => Ok((dedup, stamp)),
+        Ok(_) => Err(OpenError::Damaged { path, damage: Damage::Differs }),
+        Err(error) => Err(OpenError::Damaged { path, damage: error.into() }),
+    }
+}
+
+fn segment_damage(path: PathBuf, error: SegmentError) -> OpenError {
+    match error {
+        SegmentError::Disk(error) if error.kind() == io::ErrorKind::NotFound => {
+            OpenError::Damaged { path, damage: Damage::Missing }
+        }
+        SegmentError::Disk(source) => OpenError::Disk { action: "opening", path, source },
+        error => OpenError::Damaged { path, damage: Damage::Segment(error) },
+    }
+}

@@ -1,0 +1,230 @@
+//! What applying a command came to, the same on every replica, and its bytes: the leader answers
+//! the gateway with them.
+//!
+//! ```text
+//! outcome   version u8 (1) | kind u8 | body
+//! part      kind u8 | position, positions, ranges or a sequence
+//! position  shard | index | row | rows
+//! ```
+
+use bytes::Bytes;
+use varve_types::{HashRange, LogIndex, RowNumber, Sequence, ShardId};
+
+use crate::Successor;
+use crate::codec::{DecodeError, Reader, put_len, put_range, put_varint};
+use crate::command::{put_successors, read_successors};
+
+const VERSION: u8 = 1;
+
+/// What applying one command came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A block was taken up; one outcome per part, in the block's order.
+    Block(Vec<PartOutcome>),
+    /// The shard is sealed by this command.
+    Sealed,
+    /// The shard takes writes; it may have done so before.
+    Inherited,
+    /// The command changed nothing.
+    Rejected(Rejection),
+}
+
+/// Why a command changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The shard was sealed before this command.
+    Sealed {
+        /// Who takes the writes.
+        successors: Vec<Successor>,
+    },
+    /// A successor that has not inherited yet.
+    NotOpen,
+    /// The block or an inherited table is not what its format says. The leader verifies both
+    /// before it proposes them, so this is rot in memory or a foreign proposer.
+    Corrupt {
+        /// What is wrong, and where.
+        what: String,
+    },
+}
+
+/// What became of the rows of one (batch, range).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartOutcome {
+    /// Stored now.
+    Stored {
+        /// Where.
+        position: Position,
+    },
+    /// All of it was stored before.
+    Duplicate {
+        /// Where, by range. They may hold more than was sent, when the range is narrower now.
+        positions: Vec<Position>,
+    },
+    /// Some of it was stored before, under narrower ranges: none of it was stored now.
+    Uncovered {
+        /// The ranges whose rows are to be sent again, and no others.
+        left: Vec<HashRange>,
+    },
+    /// Another batch was stored under this key.
+    Conflict,
+    /// Too old to tell whether it was stored.
+    Forgotten {
+        /// The lowest sequence that is remembered.
+        lowest: Sequence,
+    },
+    /// The memory for producers is used up; known producers go on.
+    TooManyProducers,
+}
+
+/// Where rows were first stored: consecutive rows of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Which shard.
+    pub shard: ShardId,
+    /// Which entry.
+    pub index: LogIndex,
+    /// The first row in that entry's block.
+    pub row: RowNumber,
+    /// How many rows, from 1.
+    pub rows: u32,
+}
+
+impl Outcome {
+    /// The outcome as bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut out = vec![VERSION];
+        match self {
+            Self::Block(parts) => {
+                out.push(0);
+                put_len(&mut out, parts.len());
+                for part in parts {
+                    part.encode_into(&mut out);
+                }
+            }
+            Self::Sealed => out.push(1),
+            Self::Inherited => out.push(2),
+            Self::Rejected(Rejection::Sealed { successors }) => {
+                out.push(3);
+                put_successors(&mut out, successors);
+            }
+            Self::Rejected(Rejection::NotOpen) => out.push(4),
+            Self::Rejected(Rejection::Corrupt { what }) => {
+                out.push(5);
+                out.extend_from_slice(what.as_bytes());
+            }
+        }
+        out.into()
+    }
+
+    /// The outcome in these bytes.
+    ///
+    /// # Errors
+    ///
+    /// Says where the bytes are no outcome.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8()? != VERSION {
+            return Err(DecodeError { offset: 0, what: "an outcome of an unknown version" });
+        }
+        let outcome = match reader.u8()? {
+            0 => {
+                let count = reader.count(1)?;
+                let parts = (0..count).map(|_| PartOutcome::read(&mut reader));
+                Self::Block(parts.collect::<Result<_, _>>()?)
+            }
+            1 => Self::Sealed,
+            2 => Self::Inherited,
+            3 => {
+                let successors = read_successors(&mut reader)?;
+                Self::Rejected(Rejection::Sealed { successors })
+            }
+            4 => Self::Rejected(Rejection::NotOpen),
+            5 => {
+                let text = reader.take(bytes.len() - 2)?;
+                let what = std::str::from_utf8(text)
+                    .map_err(|_| DecodeError { offset: 2, what: "a text is not UTF-8" })?;
+                Self::Rejected(Rejection::Corrupt { what: what.to_owned() })
+            }
+            _ => return Err(DecodeError { offset: 1, what: "an outcome of an unknown kind" }),
+        };
+        reader.end()?;
+        Ok(outcome)
+    }
+}
+
+impl PartOutcome {
+    fn encode_into(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Stored { position } => {
+                out.push(0);
+                position.encode_into(out);
+            }
+            Self::Duplicate { positions } => {
+                out.push(1);
+                put_len(out, positions.len());
+                for position in positions {
+                    position.encode_into(out);
+                }
+            }
+            Self::Uncovered { left } => {
+                out.push(2);
+                put_len(out, left.len());
+                for range in left {
+                    put_range(out, *range);
+                }
+            }
+            Self::Conflict => out.push(3),
+            Self::Forgotten { lowest } => {
+                out.push(4);
+                put_varint(out, lowest.get());
+            }
+            Self::TooManyProducers => out.push(5),
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match reader.u8()? {
+            0 => Self::Stored { position: Position::read(reader)? },
+            1 => {
+                let count = reader.count(4)?;
+                let positions = (0..count).map(|_| Position::read(reader));
+                Self::Duplicate { positions: positions.collect::<Result<_, _>>()? }
+            }
+            2 => {
+                let count = reader.count(2)?;
+                let left = (0..count).map(|_| reader.range());
+                Self::Uncovered { left: left.collect::<Result<_, _>>()? }
+            }
+            3 => Self::Conflict,
+            4 => {
+                let lowest = Sequence::new(reader.varint()?);
+                Self::Forgotten { lowest: lowest.ok_or_else(|| reader.refuse("a sequence of 0"))? }
+            }
+            5 => Self::TooManyProducers,
+            _ => return Err(reader.refuse("a part's outcome of an unknown kind")),
+        })
+    }
+}
+
+impl Position {
+    pub(crate) fn encode_into(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.shard.get());
+        put_varint(out, self.index.get());
+        put_varint(out, self.row.get().into());
+        put_varint(out, self.rows.into());
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let position = Self {
+            shard: ShardId(reader.varint()?),
+            index: LogIndex(reader.varint()?),
+            row: RowNumber(reader.varint_u32()?),
+            rows: reader.varint_u32()?,
+        };
+        if position.rows == 0 || position.row.get().checked_add(position.rows).is_none() {
+            return Err(reader.refuse("rows that cannot be"));
+        }
+        Ok(position)
+    }
+}

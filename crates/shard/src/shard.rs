@@ -1,0 +1,265 @@
+//! One shard on one replica, as its one owner holds it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use varve_env::Disk;
+use varve_types::{LogIndex, ShardId, TimestampNs};
+
+use crate::apply::State;
+use crate::manifest::{Applied, Manifest};
+use crate::{
+    ClosedSummary, Command, EventHours, FlushError, FlushJob, Flushed, Outcome, Phase,
+    ShardOptions, ShardReader, ShardSummary, ShardView,
+};
+
+/// One shard's state on one replica: what the log has come to, in memory and on disk.
+///
+/// It has one owner, who applies the log in order. Readers take views through [`ShardReader`].
+/// Nothing here is async and nothing blocks but [`Shard::open`] and [`FlushJob::run`].
+pub struct Shard {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) options: ShardOptions,
+    pub(crate) state: State,
+    /// What the caller noted with the last entry; `None` until it has.
+    pub(crate) position: Option<Bytes>,
+    pub(crate) reader: ShardReader,
+    pub(crate) manifest: Option<Arc<Manifest>>,
+    pub(crate) tail_bytes: u64,
+    pub(crate) flush_asked: bool,
+    pub(crate) flushing: bool,
+}
+
+impl Shard {
+    /// Which shard.
+    #[must_use]
+    pub const fn shard(&self) -> ShardId {
+        self.state.shard
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Takes one entry: pure memory, deterministic, the same on every replica. Stamps are made
+    /// monotonic. Follow it, before the next [`Shard::flush_job`], with [`Shard::note_applied`].
+    ///
+    /// # Panics
+    ///
+    /// When the entry was applied before: a bug of the caller.
+    pub fn apply(&mut self, index: LogIndex, stamp: TimestampNs, command: &Command) -> Outcome {
+        let (outcome, kept) =
+            self.state.apply(index, stamp, command, self.options.dedup_bytes_max);
+        self.position = None;
+        if let Some(block) = &kept {
+            self.tail_bytes += block.encoded_bytes();
+        }
+        let state = &self.state;
+        self.reader.change(|view| {
+            view.applied = state.applied;
+            view.rows = state.rows;
+            view.digest = state.digest;
+            if view.phase != state.phase {
+                view.phase = state.phase.clone();
+            }
+            view.tail.extend(kept.map(Arc::new));
+        });
+        outcome
+    }
+
+    /// Notes what is to be kept with an index: the caller's log id and membership. For entries
+    /// that hold no command it also moves the index on.
+    ///
+    /// # Panics
+    ///
+    /// When the index is before the last one applied: a bug of the caller.
+    pub fn note_applied(&mut self, index: LogIndex, position: Bytes) {
+        assert!(
+            self.state.applied.is_none_or(|applied| applied <= index),
+            "BUG: shard {}: position {index} noted after {:?}",
+            self.state.shard,
+            self.state.applied
+        );
+        self.position = Some(position);
+        if self.state.applied != Some(index) {
+            self.state.applied = Some(index);
+            self.reader.change(|view| view.applied = Some(index));
+        }
+    }
+
+    /// Up to where the log is applied, with what was noted last; `None` before the first entry
+    /// and between [`Shard::apply`] and [`Shard::note_applied`].
+    #[must_use]
+    pub fn applied(&self) -> Option<Applied> {
+        let (index, position) = (self.state.applied?, self.position.clone()?);
+        Some(Applied { index, position })
+    }
+
+    /// Up to where the log is durable here: it may be purged up to this.
+    #[must_use]
+    pub fn durable(&self) -> Option<&Applied> {
+        self.manifest.as_ref()?.applied.as_ref()
+    }
+
+    /// What is durable here; `None` before the first flush.
+    #[must_use]
+    pub const fn manifest(&self) -> Option<&Arc<Manifest>> {
+        self.manifest.as_ref()
+    }
+
+    /// Where the shard stands.
+    #[must_use]
+    pub const fn phase(&self) -> &Phase {
+        &self.state.phase
+    }
+
+    /// A handle with which any thread takes views.
+    #[must_use]
+    pub fn reader(&self) -> ShardReader {
+        self.reader.clone()
+    }
+
+    /// The shard as it is now.
+    #[must_use]
+    pub fn view(&self) -> ShardView {
+        self.reader.view()
+    }
+
+    /// What a successor inherits: the dedup table and the last stamp.
+    #[must_use]
+    pub fn export_dedup(&self) -> Bytes {
+        self.state.dedup.encode(self.state.last_stamp).into()
+    }
+
+    /// Encoded bytes in the tail.
+    #[must_use]
+    pub const fn tail_bytes(&self) -> u64 {
+        self.tail_bytes
+    }
+
+    /// Asks for a flush although the tail is small: a lagging log pins files, or the shard is
+    /// sealed, or the process ends.
+    pub const fn ask_flush(&mut self) {
+        self.flush_asked = true;
+    }
+
+    /// Whether the tail should be written out now.
+    #[must_use]
+    pub fn needs_flush(&self) -> bool {
+        let due = self.flush_asked
+            || self.tail_bytes >= self.options.flush_bytes
+            || matches!(self.state.phase, Phase::Sealed { .. })
+            || self.reader.look(|view| view.tail.len() >= self.options.flush_blocks);
+        due && !self.flushing && self.state.applied != self.durable().map(|durable| durable.index)
+    }
+
+    /// Takes all of the tail to be written out; `None` while another flush is under way, and when
+    /// nothing was applied since the last. Applying goes on meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When no position was noted for the last entry: a bug of the caller.
+    pub fn flush_job(&mut self) -> Option<FlushJob> {
+        let index = self.state.applied?;
+        if self.flushing || self.durable().is_some_and(|durable| durable.index == index) {
+            return None;
+        }
+        let position = self.position.clone().unwrap_or_else(|| {
+            panic!("BUG: shard {}: no position was noted for entry {index}", self.state.shard)
+        });
+        self.flushing = true;
+        self.flush_asked = false;
+        Some(FlushJob {
+            disk: Arc::clone(&self.disk),
+            dir: self.dir.clone(),
+            options: self.options,
+            base: self.manifest.clone(),
+            tail: self.reader.look(|view| view.tail.clone()),
+            state: self.state.clone(),
+            applied: Applied { index, position },
+        })
+    }
+
+    /// Takes in what a flush came to. In one step its blocks leave the tail and its segments
+    /// come, so that a reader sees each row once.
+    ///
+    /// # Errors
+    ///
+    /// The flush's own error, after which the tail is as it was and the next
+    /// [`Shard::needs_flush`] says so again.
+    pub fn finish_flush(&mut self, result: Result<Flushed, FlushError>) -> Result<(), FlushError> {
+        self.flushing = false;
+        let flushed = result.inspect_err(|_| self.flush_asked = true)?;
+        let written = self.reader.change(|view| {
+            let mut segments = Vec::clone(&view.segments);
+            segments.extend(flushed.segments);
+            view.segments = Arc::new(segments);
+            view.tail.drain(..flushed.blocks).map(|block| block.encoded_bytes()).sum::<u64>()
+        });
+        self.tail_bytes -= written;
+        self.manifest = Some(flushed.manifest);
+        Ok(())
+    }
+
+    /// What the shard holds.
+    #[must_use]
+    pub fn summary(&self) -> ShardSummary {
+        let mut summary = ShardSummary {
+            applied: self.state.applied,
+            phase: self.state.phase.clone(),
+            rows: self.state.rows,
+            digest: self.state.digest,
+            times: None,
+            hours: EventHours::default(),
+            segments: 0,
+            segment_bytes: 0,
+            tail_blocks: 0,
+            tail_bytes: self.tail_bytes,
+            producers: self.state.dedup.producers(),
+            dedup_bytes: self.state.dedup.bytes(),
+        };
+        self.reader.look(|view| {
+            for segment in view.segments.iter() {
+                summary.hours.merge(&segment.meta().hours);
+                summary.segment_bytes += segment.meta().bytes;
+            }
+            summary.segments = view.segments.len();
+            summary.tail_blocks = view.tail.len();
+            summary.times = view.times();
+        });
+        summary
+    }
+
+    /// What the shard holds, once it is sealed and all of it is durable here; `None` before.
+    #[must_use]
+    pub fn closed(&self) -> Option<ClosedSummary> {
+        let manifest = self.manifest.as_ref()?;
+        if !matches!(manifest.phase, Phase::Sealed { .. }) {
+            return None;
+        }
+        let mut hours = EventHours::default();
+        for segment in &manifest.segments {
+            hours.merge(&segment.hours);
+        }
+        Some(ClosedSummary {
+            rows: manifest.rows,
+            digest: manifest.digest,
+            hours: hours.spans(),
+            bytes: manifest.segments.iter().map(|segment| segment.bytes).sum(),
+        })
+    }
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard")
+            .field("shard", &self.state.shard)
+            .field("applied", &self.state.applied)
+            .field("phase", &self.state.phase)
+            .finish_non_exhaustive()
+    }
+}

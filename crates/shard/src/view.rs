@@ -1,0 +1,58 @@
+//! What readers see of a shard: a snapshot of its tail and segments in which each row is once.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use varve_types::{ContentDigest, LogIndex, ShardId};
+
+use crate::{Phase, SegmentHandle, TailBlock};
+
+/// A shard as of one index. It stays as it is, whatever becomes of the shard and its files.
+#[derive(Clone, Debug)]
+pub struct ShardView {
+    /// Which shard.
+    pub shard: ShardId,
+    /// The last entry applied; `None` before the first.
+    pub applied: Option<LogIndex>,
+    /// The phase as of then.
+    pub phase: Phase,
+    /// Rows stored as of then.
+    pub rows: u64,
+    /// Their digest.
+    pub digest: ContentDigest,
+    /// Blocks not written out yet, in the order of the log.
+    pub tail: Vec<Arc<TailBlock>>,
+    /// Segments, in the order they were written.
+    pub segments: Arc<Vec<Arc<SegmentHandle>>>,
+}
+
+/// Takes views of a shard from any thread, while its owner applies.
+#[derive(Clone, Debug)]
+pub struct ShardReader(Arc<RwLock<ShardView>>);
+
+impl ShardReader {
+    pub(crate) fn new(first: ShardView) -> Self {
+        Self(Arc::new(RwLock::new(first)))
+    }
+
+    /// The shard as it is now.
+    #[must_use]
+    pub fn view(&self) -> ShardView {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The last entry applied, without the cost of a view.
+    #[must_use]
+    pub fn applied(&self) -> Option<LogIndex> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).applied
+    }
+
+    /// Changes what readers see, in one step.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut ShardView) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks without copying.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&ShardView) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -113,6 +113,7 @@ pub trait Disk: Send + Sync {
 pub trait DiskLock: Send + Sync {}
 
 /// An open file. Calls on one file may come from several threads.
+#[expect(clippy::len_without_is_empty, reason = "asking may fail, and nobody asks for that")]
 pub trait DiskFile: Send + Sync {
     /// Reads exactly `buffer.len()` bytes: what was last written, synced or not.
     ///

@@ -23,6 +23,7 @@ mod disk;
 mod fault;
 mod file;
 mod image;
+mod mount;
 mod state;
 mod survival;
 mod trace;

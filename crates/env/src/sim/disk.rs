@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fault::{Action, Fault};
+use super::mount::Mount;
 use super::state::State;
 use super::survival::Survival;
 use super::trace::{FileId, Op, Trace};
@@ -42,7 +43,7 @@ impl SimDisk {
     /// dying tasks still do in their destructors changes nothing.
     #[must_use]
     pub fn mount(&self) -> Arc<dyn Disk> {
-        Arc::new(Mount { disk: self.clone(), epoch: self.lock_state().epoch() })
+        Arc::new(Mount::new(self.clone(), self.lock_state().epoch()))
     }
 
     /// Crashes: unsynced things survive as told, locks are released, open files and mounts answer
@@ -148,7 +149,7 @@ impl SimDisk {
         *trace.expect("start_trace comes before take_trace")
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock_state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -246,60 +247,6 @@ impl Disk for SimDisk {
     }
 }
 
-/// The disk in one life of its node.
-struct Mount {
-    disk: SimDisk,
-    epoch: u64,
-}
-
-impl Mount {
-    fn alive(&self) -> io::Result<&SimDisk> {
-        if self.disk.lock_state().epoch() == self.epoch { Ok(&self.disk) } else { Err(crashed()) }
-    }
-}
-
-impl Disk for Mount {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
-        self.alive()?.open(path, mode)
-    }
-
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.alive()?.create_dir_all(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
-        self.alive()?.list(path)
-    }
-
-    fn exists(&self, path: &Path) -> bool {
-        self.alive().is_ok_and(|disk| disk.exists(path))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.alive()?.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.alive()?.remove(path)
-    }
-
-    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.alive()?.remove_dir_all(path)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.alive()?.sync_dir(path)
-    }
-
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        self.alive()?.free_bytes(path)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
-        self.alive()?.lock(path)
-    }
-}
-
 /// An open file: the file itself, whatever becomes of its name.
 struct SimFile {
     disk: SimDisk,
@@ -393,6 +340,6 @@ impl Drop for SimLock {
     }
 }
 
-fn crashed() -> io::Error {
+pub(super) fn crashed() -> io::Error {
     io::Error::other("the simulated machine has crashed since this was opened")
 }

@@ -69,6 +69,7 @@ impl Judge {
     }
 
     /// What is kept of a write of so many bytes: apart, ascending ranges of it.
+    #[expect(clippy::single_range_in_vec_init, reason = "a list of ranges is meant")]
     pub(super) fn kept_of_write(&mut self, bytes: usize) -> Vec<Range<usize>> {
         let whole = 0..bytes;
         match self {

@@ -106,7 +106,10 @@ impl Tree {
         for name in names(path)? {
             dir = match self.dir(dir).names.get(name) {
                 Some(Entry::Dir(inner)) => *inner,
-                Some(Entry::File(_)) => return Err(not_a_directory(path)),
+                Some(Entry::File(_)) => {
+                    let what = "a file has the name of a directory in it";
+                    return Err(failure(io::ErrorKind::AlreadyExists, what, path));
+                }
                 None => {
                     self.dirs_made += 1;
                     let made = DirId(self.dirs_made);
@@ -129,10 +132,10 @@ impl Tree {
 
     /// Renames a file; answers which file lost its name thereby.
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<Option<FileId>> {
+        let ((from_dir, from_name), (to_dir, to_name)) = (self.holder(from)?, self.holder(to)?);
         let Entry::File(file) = self.entry(from)? else {
             return Err(failure(io::ErrorKind::Unsupported, "directories are not renamed", from));
         };
-        let ((from_dir, from_name), (to_dir, to_name)) = (self.holder(from)?, self.holder(to)?);
         let replaced = match self.dir(to_dir).names.get(&to_name) {
             Some(Entry::Dir(_)) => return Err(is_a_directory(to)),
             Some(Entry::File(replaced)) if *replaced == file => return Ok(None),

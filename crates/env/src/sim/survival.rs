@@ -25,7 +25,7 @@ pub(super) enum Judge {
     Everything,
     Synced,
     Seeded {
-        rng: StdRng,
+        rng: Box<StdRng>,
         /// How likely it is that a thing of the file in question is kept, in percent.
         kept_percent: u32,
     },
@@ -37,7 +37,7 @@ impl Judge {
             Survival::Everything => Self::Everything,
             Survival::Synced => Self::Synced,
             Survival::Seeded(seed) => {
-                Self::Seeded { rng: StdRng::seed_from_u64(seed), kept_percent: 50 }
+                Self::Seeded { rng: Box::new(StdRng::seed_from_u64(seed)), kept_percent: 50 }
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::dedup::Dedup;
 use crate::files::{self, Draft};
 use crate::manifest::{Applied, DedupFile, Manifest};
 use crate::segment::{SegmentError, SegmentHandle};
-use crate::{SegmentMeta, ShardOptions, TailBlock, plan};
+use crate::{EventHours, SegmentMeta, ShardOptions, TailBlock, plan};
 
 /// A tail to be written out, as of one index. Taking it costs little; run it where blocking is
 /// allowed, and hand the result to [`crate::Shard::finish_flush`].
@@ -169,7 +169,7 @@ impl FlushJob {
             checksum,
             first_index,
             last_index: blocks[blocks.len() - 1].index(),
-            hours: summary.hours,
+            hours: EventHours::default(),
         };
         SegmentHandle::open(&*self.disk, &self.dir, meta).map_err(refused)
     }

@@ -41,6 +41,7 @@ mod segment;
 mod shard;
 mod summary;
 mod tail;
+mod times;
 mod view;
 
 pub use catalogue::{

@@ -228,3 +228,84 @@ impl Position {
         Ok(position)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Command;
+
+    fn position() -> impl Strategy<Value = Position> {
+        (any::<u64>(), any::<u64>(), 0..u32::MAX / 2, 1..u32::MAX / 2).prop_map(
+            |(shard, index, row, rows)| Position {
+                shard: ShardId(shard),
+                index: LogIndex(index),
+                row: RowNumber(row),
+                rows,
+            },
+        )
+    }
+
+    fn range() -> impl Strategy<Value = HashRange> {
+        (0..=HashRange::BITS_MAX).prop_flat_map(|bits| {
+            (0..1u64 << bits).prop_map(move |prefix| HashRange::new(bits, prefix).expect("fits"))
+        })
+    }
+
+    fn successors() -> impl Strategy<Value = Vec<Successor>> {
+        let successor = (any::<u64>(), range())
+            .prop_map(|(shard, range)| Successor { shard: ShardId(shard), range });
+        proptest::collection::vec(successor, 0..4)
+    }
+
+    fn part() -> impl Strategy<Value = PartOutcome> {
+        prop_oneof![
+            position().prop_map(|position| PartOutcome::Stored { position }),
+            proptest::collection::vec(position(), 0..4)
+                .prop_map(|positions| PartOutcome::Duplicate { positions }),
+            proptest::collection::vec(range(), 0..4)
+                .prop_map(|left| PartOutcome::Uncovered { left }),
+            Just(PartOutcome::Conflict),
+            (1..=u64::MAX).prop_map(|lowest| PartOutcome::Forgotten {
+                lowest: Sequence::new(lowest).expect("from 1")
+            }),
+            Just(PartOutcome::TooManyProducers),
+        ]
+    }
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        prop_oneof![
+            proptest::collection::vec(part(), 0..6).prop_map(Outcome::Block),
+            Just(Outcome::Sealed),
+            Just(Outcome::Inherited),
+            successors().prop_map(|s| Outcome::Rejected(Rejection::Sealed { successors: s })),
+            Just(Outcome::Rejected(Rejection::NotOpen)),
+            any::<String>().prop_map(|what| Outcome::Rejected(Rejection::Corrupt { what })),
+        ]
+    }
+
+    fn command() -> impl Strategy<Value = Command> {
+        let bytes = || any::<Vec<u8>>().prop_map(Bytes::from);
+        prop_oneof![
+            bytes().prop_map(Command::Block),
+            successors().prop_map(|successors| Command::Seal { successors }),
+            proptest::collection::vec(bytes(), 0..4).prop_map(|tables| Command::Inherit { tables }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn commands_and_outcomes_read_back(command in command(), outcome in outcome()) {
+            prop_assert_eq!(Command::decode(&command.encode()), Ok(command));
+            prop_assert_eq!(Outcome::decode(&outcome.encode()), Ok(outcome));
+        }
+
+        #[test]
+        fn no_bytes_make_reading_panic(kind in 0u8..8, rest: Vec<u8>) {
+            let bytes: Bytes = [vec![VERSION, kind], rest].concat().into();
+            let _ = Command::decode(&bytes);
+            let _ = Outcome::decode(&bytes);
+        }
+    }
+}

@@ -8,7 +8,7 @@ use varve_columnar::{ColumnId, SegmentBuilder};
 use varve_types::{ContentDigest, TimestampNs, limits};
 
 use crate::segment::SegmentError;
-use crate::{EventHours, ShardOptions, TailBlock};
+use crate::{ShardOptions, TailBlock};
 
 /// Divides a tail into runs of consecutive blocks, each of which makes one segment: few enough
 /// decoded bytes to hold in memory, and no more columns than one footer may list. A block is
@@ -43,3 +43,25 @@ pub(crate) fn cut<'a>(
 
 /// Columns that a segment has and a block has not: index, row, stamp.
 const SEGMENT_COLUMNS: usize = 3;
+
+/// What came of building a segment.
+pub(crate) struct Built {
+    pub(crate) rows: u64,
+    pub(crate) digest: ContentDigest,
+    pub(crate) min_time: TimestampNs,
+    pub(crate) max_time: TimestampNs,
+}
+
+/// Builds one segment from the live rows of blocks and gives its bytes to `sink`.
+pub(crate) fn build(
+    name: &str,
+    blocks: &[Arc<TailBlock>],
+    sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> Result<Built, SegmentError> {
+    let mut builder = SegmentBuilder::new(name);
+    for block in blocks {
+        builder.add_block(block.block(), block.index(), block.created_at(), &block.live())?;
+    }
+    let summary = builder.finish(sink)?;
+    Ok(Built { rows: summary.rows, digest: summary.digest, min_time: summary.min_time, max_time: summary.max_time })
+}

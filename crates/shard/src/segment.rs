@@ -33,6 +33,9 @@ pub enum SegmentError {
     /// Its bytes are not a segment's.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// Its rows could not be put together.
+    #[error(transparent)]
+    Build(#[from] varve_columnar::SegmentError),
     /// It is another file than the manifest means.
     #[error("its {what} differs from the manifest's")]
     Differs {

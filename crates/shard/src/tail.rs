@@ -76,6 +76,12 @@ impl TailBlock {
         self.live_rows
     }
 
+    /// Its length once decoded, in bytes.
+    #[must_use]
+    pub fn raw_bytes(&self) -> u64 {
+        self.block.raw_bytes()
+    }
+
     /// What it takes in memory, in bytes: its encoded length.
     #[must_use]
     pub const fn encoded_bytes(&self) -> u64 {

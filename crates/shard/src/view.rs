@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use varve_types::{ContentDigest, LogIndex, ShardId};
+use varve_columnar::FormatError;
+use varve_types::{ContentDigest, LogIndex, RowNumber, ShardId, TimestampNs};
 
-use crate::{Phase, SegmentHandle, TailBlock};
+use crate::{EventHours, Phase, SegmentHandle, TailBlock, times};
 
 /// A shard as of one index. It stays as it is, whatever becomes of the shard and its files.
 #[derive(Clone, Debug)]
@@ -23,6 +24,41 @@ pub struct ShardView {
     pub tail: Vec<Arc<TailBlock>>,
     /// Segments, in the order they were written.
     pub segments: Arc<Vec<Arc<SegmentHandle>>>,
+}
+
+impl ShardView {
+    /// The earliest and the latest event; dead rows of the tail count too. `None` without rows.
+    #[must_use]
+    pub fn times(&self) -> Option<(TimestampNs, TimestampNs)> {
+        let tail = self.tail.iter().filter_map(|block| block.block().table().zone().times);
+        let segments = self.segments.iter().map(|segment| {
+            let meta = segment.meta();
+            (meta.min_time, meta.max_time)
+        });
+        tail.chain(segments).reduce(|(min, max), (a, b)| (min.min(a), max.max(b)))
+    }
+
+    /// When the rows happened, those of the tail too: reads its times. Blocks for as long as that
+    /// takes.
+    ///
+    /// # Errors
+    ///
+    /// A block's times are damaged.
+    pub fn event_hours(&self) -> Result<EventHours, FormatError> {
+        let mut hours = EventHours::default();
+        for segment in self.segments.iter() {
+            hours.merge(&segment.meta().hours);
+        }
+        for block in &self.tail {
+            for (row, time) in times::of(block.block().table())?.into_iter().enumerate() {
+                let row = RowNumber(u32::try_from(row).unwrap_or(u32::MAX));
+                if block.is_live(row) {
+                    hours.add(time, 1);
+                }
+            }
+        }
+        Ok(hours)
+    }
 }
 
 /// Takes views of a shard from any thread, while its owner applies.

@@ -10,6 +10,8 @@
 
 mod format;
 mod producer;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,0 +1,54 @@
+# What a contributor runs. `make help` lists it.
+#
+# `verify` reads and never writes; `fix` writes what `verify` would ask for.
+
+CARGO ?= cargo
+DATA_DIR ?= ./varve-data
+PROFILE ?= release
+NEXTEST_PROFILE ?= default
+SEEDS ?= 20
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test verify fix lint fmt-check deny unit doc sim tour
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+run: build ## Build, start a node on loopback, and print what to try next.
+	@./target/$(PROFILE)/varve server --data-dir $(DATA_DIR)
+
+build: ## Build the varve binary.
+	$(CARGO) build --profile $(PROFILE) --locked -p varve-cli
+
+test: verify unit doc ## Everything that CI runs.
+
+verify: fmt-check lint deny ## Check format, lints and dependencies; writes nothing.
+
+fix: ## Format, and apply what lints can fix by themselves.
+	$(CARGO) fmt --all
+	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+deny: ## Check licences and advisories (skipped where cargo-deny is not installed).
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) deny --locked --offline check bans licenses sources; \
+	else echo "deny: skipped, cargo-deny is not installed (cargo install cargo-deny --locked)"; fi
+
+unit: ## Every test: units, properties, scenarios, simulation, real processes.
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --workspace --locked --profile $(NEXTEST_PROFILE); \
+	else $(CARGO) test --workspace --locked --lib --bins --tests; fi
+
+doc: ## The examples in the documentation.
+	$(CARGO) test --workspace --locked --doc
+
+sim: ## Simulate SEEDS whole nodes that crash and restart.
+	VARVE_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked -p varve-cluster-tests --test it -- simulation --nocapture
+
+tour: build ## The tour with real logs, kill -9 included (needs ../shared/data).
+	VARVE_BIN=./target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- tour --nocapture

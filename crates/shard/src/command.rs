@@ -61,7 +61,9 @@ impl Command {
         2 + match self {
             Self::Block(bytes) => bytes.len(),
             Self::Seal { successors } => 10 + 20 * successors.len(),
-            Self::Inherit { tables } => tables.iter().map(|table| 10 + table.len()).sum::<usize>() + 10,
+            Self::Inherit { tables } => {
+                tables.iter().map(|table| 10 + table.len()).sum::<usize>() + 10
+            }
         }
     }
 

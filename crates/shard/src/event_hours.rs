@@ -68,7 +68,11 @@ pub struct EventHours {
 impl EventHours {
     /// Counts rows of one time.
     pub fn add(&mut self, time: TimestampNs, rows: u64) {
-        let hour = time.get().div_euclid(HOUR_NS);
+        self.add_hour(time.get().div_euclid(HOUR_NS), rows);
+    }
+
+    /// Counts rows of one hour since 1970.
+    pub(crate) fn add_hour(&mut self, hour: i64, rows: u64) {
         count(&mut self.rows, hour.div_euclid(self.unit.hours()), rows);
         self.fit();
     }
@@ -212,7 +216,8 @@ impl EventSpans {
     /// Whether some row may have happened from `min` to `max`, both inclusive.
     #[must_use]
     pub fn overlaps(&self, min: TimestampNs, max: TimestampNs) -> bool {
-        let entry = |time: TimestampNs| time.get().div_euclid(HOUR_NS).div_euclid(self.unit.hours());
+        let entry =
+            |time: TimestampNs| time.get().div_euclid(HOUR_NS).div_euclid(self.unit.hours());
         self.runs.iter().any(|(start, end)| *start <= entry(max) && entry(min) < *end)
     }
 

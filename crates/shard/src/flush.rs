@@ -111,7 +111,9 @@ impl FlushJob {
         let version = self.base.as_ref().map_or(0, |base| base.version) + 1;
         let mut metas = self.base.as_ref().map_or_else(Vec::new, |base| base.segments.clone());
         let mut segments = Vec::new();
-        for blocks in plan::cut(&self.tail, &self.options) {
+        let runs = plan::cut(&self.tail, &self.options)
+            .map_err(|source| FlushError::Segment { path: self.dir.clone(), source })?;
+        for blocks in runs {
             let segment = self.write_segment(version, blocks)?;
             metas.push(segment.meta().clone());
             segments.push(Arc::new(segment));
@@ -148,28 +150,30 @@ impl FlushJob {
         let path = self.dir.join(&name);
         let refused = |source| FlushError::Segment { path: path.clone(), source };
         let mut draft = disk("creating", &path, Draft::begin(&*self.disk, path.clone()))?;
-        let mut failed = None;
-        let built = plan::build(&name, blocks, &mut |bytes| {
-            draft.write(bytes).inspect_err(|error| {
-                failed = Some(io::Error::new(error.kind(), error.to_string()));
-            })
-        });
-        if let Some(error) = failed {
-            return disk("writing", &path, Err(error));
-        }
-        let summary = built.map_err(refused)?;
+        let summary = match plan::build(blocks, &mut |bytes| draft.write(bytes)) {
+            Err(SegmentError::Build(varve_columnar::SegmentError::Sink(error))) => {
+                return disk("writing", &path, Err(error));
+            }
+            built => built.map_err(refused)?,
+        };
+        let (min_time, max_time) = summary.times.ok_or_else(|| {
+            let what = "number of rows";
+            refused(SegmentError::Differs { what })
+        })?;
+        let mut hours = EventHours::default();
+        summary.hours.iter().for_each(|(hour, rows)| hours.add_hour(*hour, *rows));
         let (bytes, checksum) = disk("syncing", &path, draft.finish())?;
         let meta = SegmentMeta {
             name,
             rows: summary.rows,
             digest: summary.digest,
-            min_time: summary.min_time,
-            max_time: summary.max_time,
+            min_time,
+            max_time,
             bytes,
             checksum,
             first_index,
             last_index: blocks[blocks.len() - 1].index(),
-            hours: EventHours::default(),
+            hours,
         };
         SegmentHandle::open(&*self.disk, &self.dir, meta).map_err(refused)
     }

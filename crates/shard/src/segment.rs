@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use varve_columnar::{FormatError, PageSource, Table};
+use varve_columnar::{FormatError, PageSource, Segment, Table};
 use varve_env::{Disk, DiskFile, OpenMode};
 
 use crate::SegmentMeta;
@@ -18,7 +18,7 @@ const VERIFY_CHUNK_BYTES: u64 = 1 << 20;
 
 /// An open segment.
 pub struct SegmentHandle {
-    table: Table,
+    segment: Segment,
     path: PathBuf,
     meta: SegmentMeta,
     file: Arc<dyn DiskFile>,
@@ -61,20 +61,27 @@ impl SegmentHandle {
             bytes: meta.bytes,
             name: path.display().to_string(),
         };
-        let table = Table::open(Arc::new(source))?;
+        let segment = Segment::open(Arc::new(source))?;
+        let table = segment.table();
         if table.rows() != meta.rows {
             return Err(SegmentError::Differs { what: "number of rows" });
         }
         if table.content_digest() != meta.digest {
             return Err(SegmentError::Differs { what: "content digest" });
         }
-        Ok(Self { table, path, meta, file })
+        Ok(Self { segment, path, meta, file })
     }
 
     /// The rows.
     #[must_use]
     pub const fn table(&self) -> &Table {
-        &self.table
+        self.segment.table()
+    }
+
+    /// The rows as what segments are merged from.
+    #[must_use]
+    pub const fn segment(&self) -> &Segment {
+        &self.segment
     }
 
     /// Where the file is, or was.
@@ -108,7 +115,7 @@ impl SegmentHandle {
         if checksum != self.meta.checksum {
             return Err(SegmentError::Differs { what: "checksum" });
         }
-        Ok(self.table.verify()?)
+        Ok(self.segment.verify()?)
     }
 }
 

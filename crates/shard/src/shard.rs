@@ -52,8 +52,7 @@ impl Shard {
     ///
     /// When the entry was applied before: a bug of the caller.
     pub fn apply(&mut self, index: LogIndex, stamp: TimestampNs, command: &Command) -> Outcome {
-        let (outcome, kept) =
-            self.state.apply(index, stamp, command, self.options.dedup_bytes_max);
+        let (outcome, kept) = self.state.apply(index, stamp, command, self.options.dedup_bytes_max);
         self.position = None;
         if let Some(block) = &kept {
             self.tail_bytes += block.encoded_bytes();

@@ -2,8 +2,12 @@
 
 use std::ops::Range;
 
-use varve_columnar::Block;
+use varve_columnar::{Block, FormatError};
 use varve_types::{LogIndex, RowNumber, TimestampNs};
+
+/// What a row takes beside its strings once decoded: times, codes, offsets, its sort key. Pages
+/// pack most of that into bits.
+const ROW_BYTES: u64 = 128;
 
 /// A block in the tail.
 #[derive(Debug)]
@@ -76,10 +80,14 @@ impl TailBlock {
         self.live_rows
     }
 
-    /// Its length once decoded, in bytes.
-    #[must_use]
-    pub fn raw_bytes(&self) -> u64 {
-        self.block.raw_bytes()
+    /// About the memory that its rows take once decoded, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// The block is damaged.
+    pub fn raw_bytes(&self) -> Result<u64, FormatError> {
+        let table = self.block.table();
+        Ok(table.raw_bytes()? + table.rows() * ROW_BYTES)
     }
 
     /// What it takes in memory, in bytes: its encoded length.

@@ -14,8 +14,8 @@ use std::collections::VecDeque;
 
 use varve_types::{BatchDigest, Epoch, ProducerId, ProducerKey, Sequence, TenantId, TimestampNs};
 
-use super::producer::{Producer, StoredPart};
 use super::Dedup;
+use super::producer::{Producer, StoredPart};
 use crate::Position;
 use crate::codec::{DecodeError, Reader, put_len, put_prefixed, put_range, put_varint};
 use crate::frame;

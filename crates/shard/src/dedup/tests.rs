@@ -103,7 +103,9 @@ fn decision(outcome: PartOutcome) -> Decision {
             positions.dedup();
             Decision::Duplicate(positions)
         }
-        PartOutcome::Uncovered { left } => Decision::Left(left.into_iter().flat_map(leaves).collect()),
+        PartOutcome::Uncovered { left } => {
+            Decision::Left(left.into_iter().flat_map(leaves).collect())
+        }
         PartOutcome::Conflict => Decision::Conflict,
         PartOutcome::Forgotten { lowest } => Decision::Forgotten(lowest.get()),
         PartOutcome::TooManyProducers => panic!("the budget is endless here"),
@@ -112,8 +114,16 @@ fn decision(outcome: PartOutcome) -> Decision {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Part { side: usize, producer: u8, sequence: u64, digest: u8, range: HashRange },
-    Wait { ns: i64 },
+    Part {
+        side: usize,
+        producer: u8,
+        sequence: u64,
+        digest: u8,
+        range: HashRange,
+    },
+    Wait {
+        ns: i64,
+    },
     /// Both sides are sealed, and their two successors inherit from both.
     Inherit,
     /// Both sides restart from their bytes.
@@ -127,7 +137,13 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let sequence = prop_oneof![6 => 1u64..6, 2 => 1u64..300, 1 => 250u64..600];
     let digest = prop_oneof![9 => Just(0u8), 1 => Just(1u8)];
     let part = (0..2usize, 0u8..8, sequence, digest, range).prop_map(
-        |(side, producer, sequence, digest, range)| Op::Part { side, producer, sequence, digest, range },
+        |(side, producer, sequence, digest, range)| Op::Part {
+            side,
+            producer,
+            sequence,
+            digest,
+            range,
+        },
     );
     let op = prop_oneof![
         40 => part,
@@ -222,7 +238,8 @@ proptest! {
 
 fn take(table: &mut Dedup, producer: &str, sequence: u64, bytes_max: usize) -> PartOutcome {
     let key = BatchKey::parse(TenantId(0), &format!("{producer}:0:{sequence}")).expect("a key");
-    let position = Position { shard: ShardId(1), index: LogIndex(sequence), row: RowNumber(0), rows: 1 };
+    let position =
+        Position { shard: ShardId(1), index: LogIndex(sequence), row: RowNumber(0), rows: 1 };
     let (digest, range, stamp) = (BatchDigest(1), HashRange::WHOLE, TimestampNs(0));
     table.take(&Incoming { key: &key, digest, range, position, stamp }, bytes_max)
 }
@@ -232,7 +249,8 @@ fn a_full_table_refuses_new_producers_and_serves_those_it_knows() {
     let bytes_max = 100_000;
     let mut table = Dedup::default();
     let stored = |outcome: PartOutcome| matches!(outcome, PartOutcome::Stored { .. });
-    let fitted = (0..).take_while(|n| stored(take(&mut table, &format!("p{n}"), 1, bytes_max))).count();
+    let fitted =
+        (0..).take_while(|n| stored(take(&mut table, &format!("p{n}"), 1, bytes_max))).count();
     assert!((100..1_000).contains(&fitted), "{fitted}");
     assert_eq!(take(&mut table, "another", 1, bytes_max), PartOutcome::TooManyProducers);
     assert!(stored(take(&mut table, "p0", 2, bytes_max)));

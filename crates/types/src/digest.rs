@@ -56,6 +56,12 @@ impl RowDigest {
     pub fn of_cell(column_seed: u64, bytes: &[u8]) -> Self {
         Self(xxh3_128_with_seed(bytes, column_seed))
     }
+
+    /// The plain number: well spread, so that a table of cells can be keyed by it.
+    #[must_use]
+    pub const fn get(self) -> u128 {
+        self.0
+    }
 }
 
 impl AddAssign for RowDigest {

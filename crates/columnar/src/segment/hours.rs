@@ -1,0 +1,47 @@
+//! Rows per hour of event time.
+//!
+//! ```text
+//! hours = count:varint (hour - previous hour:zigzag rows:varint)*     ascending
+//! ```
+
+use std::collections::BTreeMap;
+
+use crate::encoding::varint::{Reader, put_i64, put_u64};
+use crate::error::Malformed;
+
+/// Hour since 1970 (negative before it) → how many rows have their timestamp in it.
+pub type EventHours = BTreeMap<i64, u64>;
+
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+/// Counts a row with this timestamp, in nanoseconds.
+pub(super) fn count(hours: &mut EventHours, time_ns: i64) {
+    *hours.entry(time_ns.div_euclid(HOUR_NS)).or_default() += 1;
+}
+
+pub(super) fn encode(hours: &EventHours) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_u64(&mut out, hours.len() as u64);
+    let mut previous = 0;
+    for (&hour, &rows) in hours {
+        put_i64(&mut out, hour - previous);
+        put_u64(&mut out, rows);
+        previous = hour;
+    }
+    out
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<EventHours, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let mut hours = EventHours::new();
+    let mut previous = 0i64;
+    for _ in 0..reader.count(2)? {
+        let hour = previous.checked_add(reader.zigzag()?).ok_or("an event hour is impossible")?;
+        if hours.insert(hour, reader.varint()?).is_some() || hours.range(hour..).count() > 1 {
+            return Err("the event hours do not ascend".into());
+        }
+        previous = hour;
+    }
+    reader.end()?;
+    Ok(hours)
+}

@@ -185,7 +185,7 @@ mod tests {
         let attribute = ColumnId::Attribute { name: "user_id".into(), kind: ValueKind::Text };
         assert_eq!(
             [ColumnId::Timestamp.seed(), ColumnId::Message.seed(), attribute.seed()],
-            [0, 0, 0]
+            [4_325_584_566_640_781_510, 6_727_998_904_043_109_523, 10_677_437_656_387_952_880]
         );
     }
 }

@@ -44,7 +44,9 @@ pub enum BlockError {
         record: usize,
     },
     /// Names must ascend, each at most once.
-    #[error("record {record}: attribute {name:?} is out of order or repeated: sort by name, each name once")]
+    #[error(
+        "record {record}: attribute {name:?} is out of order or repeated: sort by name, each name once"
+    )]
     Unsorted {
         /// Its position in the part.
         record: usize,
@@ -205,8 +207,8 @@ impl BlockBuilder {
     }
 
     fn push(&mut self, tenant: TenantId, record: &Record) {
-        let new_resource =
-            (self.last_resource.as_ref()).is_none_or(|(last, _)| !Arc::ptr_eq(last, &record.resource));
+        let new_resource = (self.last_resource.as_ref())
+            .is_none_or(|(last, _)| !Arc::ptr_eq(last, &record.resource));
         let mut bytes = own_bytes(record);
         if new_resource {
             bytes += attribute_bytes(&record.resource.0);

@@ -4,7 +4,7 @@
 pub(crate) mod bitpack;
 pub(crate) mod bytes;
 pub(crate) mod compression;
-pub(crate) mod ints;
 pub(crate) mod interner;
+pub(crate) mod ints;
 pub(crate) mod presence;
 pub(crate) mod varint;

@@ -65,10 +65,14 @@ pub enum SegmentError {
         columns: usize,
     },
     /// The directory of pages is beyond what readers accept: merge fewer inputs.
-    #[error("the segment's directory of pages would be too long for readers: merge fewer inputs at once")]
+    #[error(
+        "the segment's directory of pages would be too long for readers: merge fewer inputs at once"
+    )]
     DirectoryTooLong,
     /// The input was not added.
-    #[error("live rows {start}..{end} are outside the block's {rows} rows, or before the range before them")]
+    #[error(
+        "live rows {start}..{end} are outside the block's {rows} rows, or before the range before them"
+    )]
     LiveRange {
         /// The range's first row.
         start: u32,

@@ -149,12 +149,7 @@ fn sources_of<'a>(keys: &[RowKey], loaded: &'a LoadedGroups) -> Vec<Source<'a>> 
         .collect()
 }
 
-fn push_column(
-    group: &mut GroupCells,
-    place: usize,
-    picks: &[Pick],
-    holders: &[(u32, &Column)],
-) {
+fn push_column(group: &mut GroupCells, place: usize, picks: &[Pick], holders: &[(u32, &Column)]) {
     // Holders ascend by source; a table by source number finds each at once.
     let last = holders.last().map_or(0, |&(number, _)| number as usize);
     let mut columns: Vec<Option<&Column>> = vec![None; last + 1];

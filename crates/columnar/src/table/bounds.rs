@@ -26,7 +26,8 @@ pub const FOOTER_RAW_BYTES_MAX: usize = 96 << 20;
 /// Services that a footer lists; a table with more lists none.
 pub const ZONE_SERVICES_MAX: usize = 4096;
 
-const _: () = assert!(RECORD_BYTES_MAX + GROUP_BYTES + 16 * GROUP_ROWS_MAX as usize <= PAGE_RAW_BYTES_MAX);
+const _: () =
+    assert!(RECORD_BYTES_MAX + GROUP_BYTES + 16 * GROUP_ROWS_MAX as usize <= PAGE_RAW_BYTES_MAX);
 const _: () = assert!(
     limits::COLUMNS_PER_SEGMENT_MAX * limits::ATTRIBUTE_NAME_BYTES_MAX < FOOTER_RAW_BYTES_MAX
 );

@@ -198,8 +198,7 @@ fn read_groups(reader: &mut Reader<'_>, kind: TableKind) -> Result<Vec<GroupMeta
         let max_time = min_time
             .checked_add_unsigned(reader.varint()?)
             .ok_or("a row group's times are outside what 64 bits hold")?;
-        let levels =
-            LevelSet::from_bits(reader.u8()?).ok_or("a row group has an unknown level")?;
+        let levels = LevelSet::from_bits(reader.u8()?).ok_or("a row group has an unknown level")?;
         let indexes = match kind {
             TableKind::Block => None,
             TableKind::Segment => {

@@ -289,7 +289,10 @@ impl Table {
     }
 
     /// An error about the directory, for what contradicts it.
-    pub(crate) fn contradiction(&self, what: impl Into<std::borrow::Cow<'static, str>>) -> FormatError {
+    pub(crate) fn contradiction(
+        &self,
+        what: impl Into<std::borrow::Cow<'static, str>>,
+    ) -> FormatError {
         Malformed(what.into()).at(self.name(), self.inner.footer_offset)
     }
 }
@@ -311,8 +314,7 @@ impl fmt::Debug for Table {
 }
 
 fn read_exactly(source: &dyn PageSource, offset: u64, len: usize) -> Result<Bytes, FormatError> {
-    let failed =
-        |error| FormatError::Read { name: source.name().to_owned(), offset, len, error };
+    let failed = |error| FormatError::Read { name: source.name().to_owned(), offset, len, error };
     let bytes = source.read(offset, len).map_err(failed)?;
     if bytes.len() != len {
         return Err(failed(io::ErrorKind::UnexpectedEof.into()));

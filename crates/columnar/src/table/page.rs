@@ -60,7 +60,9 @@ pub(crate) fn encode(
             }
             strings::encode_plain(out, values);
         }
-        Values::Bytes(values) => encode_strings(out, seed, &cells.present, values, scratch, digests),
+        Values::Bytes(values) => {
+            encode_strings(out, seed, &cells.present, values, scratch, digests)
+        }
     }
 }
 

@@ -74,9 +74,8 @@ impl Table {
             return Ok(records);
         }
         self.for_columns(group, |id, column| {
-            fill(&mut records, rows, id, &column).map_err(|what| {
-                self.contradiction(format!("column {id}, group {group}: {what}"))
-            })
+            fill(&mut records, rows, id, &column)
+                .map_err(|what| self.contradiction(format!("column {id}, group {group}: {what}")))
         })?;
         Ok(records)
     }
@@ -142,11 +141,7 @@ fn attribute(
 
 const WRONG_CLASS: &str = "a column has values of another class than its identity says";
 
-fn ints(
-    column: &Column,
-    rows: &[u32],
-    mut each: impl FnMut(usize, i64),
-) -> Result<(), Malformed> {
+fn ints(column: &Column, rows: &[u32], mut each: impl FnMut(usize, i64)) -> Result<(), Malformed> {
     let Column::Ints { presence, values } = column else {
         return Err(WRONG_CLASS.into());
     };

@@ -47,7 +47,9 @@ impl Table {
                 for ((&time, &index), &number) in keys {
                     let key = Some((time, index as u64, number));
                     if last_key >= key {
-                        return Err(self.contradiction(format!("group {group}: rows are not sorted")));
+                        return Err(
+                            self.contradiction(format!("group {group}: rows are not sorted"))
+                        );
                     }
                     last_key = key;
                 }
@@ -94,7 +96,9 @@ impl Table {
                 (ColumnId::Row, Column::Ints { values, .. }) => facts.numbers = values,
                 (ColumnId::Level, Column::Ints { values, .. }) => {
                     let levels = values.iter().filter_map(|&number| u8::try_from(number).ok());
-                    levels.filter_map(Level::from_number).for_each(|level| facts.levels.insert(level));
+                    levels
+                        .filter_map(Level::from_number)
+                        .for_each(|level| facts.levels.insert(level));
                 }
                 (ColumnId::Service, Column::Dict { dictionary, .. }) => {
                     let texts = dictionary.iter().filter_map(|text| std::str::from_utf8(text).ok());
@@ -117,11 +121,15 @@ impl Table {
             return Err(self.contradiction(format!("group {group}: the footer states other times")));
         }
         if facts.levels != meta.levels {
-            return Err(self.contradiction(format!("group {group}: the footer states other levels")));
+            return Err(
+                self.contradiction(format!("group {group}: the footer states other levels"))
+            );
         }
         let indexes = facts.indexes.iter().map(|&index| LogIndex(index as u64));
         if indexes.clone().min().zip(indexes.max()) != meta.indexes {
-            return Err(self.contradiction(format!("group {group}: the footer states other indexes")));
+            return Err(
+                self.contradiction(format!("group {group}: the footer states other indexes"))
+            );
         }
         Ok(())
     }
@@ -131,7 +139,9 @@ impl Table {
         let mut whole = ContentDigest::EMPTY;
         for (position, &cells) in facts.digests.iter().enumerate() {
             whole += match self.kind() {
-                TableKind::Block => ContentDigest::of_row(cells, RowNumber(first + position as u32)),
+                TableKind::Block => {
+                    ContentDigest::of_row(cells, RowNumber(first + position as u32))
+                }
                 TableKind::Segment => {
                     let row = RowNumber(facts.numbers[position] as u32);
                     ContentDigest::of_row(cells, row).at(LogIndex(facts.indexes[position] as u64))

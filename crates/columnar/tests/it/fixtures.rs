@@ -1,0 +1,137 @@
+//! One stored file per version of the format, read for ever. A new version adds files and never
+//! rewrites old ones. To make the files of a new version: VARVE_WRITE_FIXTURES=1.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use expect_test::expect_file;
+use varve_columnar::{Block, BytesSource, Segment, Table};
+use varve_types::{
+    Attribute, BatchDigest, BatchKey, HashRange, Level, LogIndex, Record, Resource, TenantId,
+    TimestampNs, Value,
+};
+
+use crate::generate::{segment_builder, segment_bytes};
+
+fn record(number: i64) -> Record {
+    let values = [
+        Value::Null,
+        Value::Bool(number % 2 == 0),
+        Value::Int(number - 3),
+        Value::Float(number as f64 / 8.0),
+        Value::Number("1.50".into()),
+        Value::Text(format!("text {}", number % 3).into()),
+        Value::Bytes(Bytes::from(vec![number as u8, 0xff])),
+        Value::EmptyObject,
+        Value::Array("[1, \"two\"]".into()),
+    ];
+    let attributes = (values.into_iter().enumerate())
+        .filter(|(kind, _)| (number as usize + kind) % 3 != 0)
+        .map(|(kind, value)| Attribute { name: format!("a{kind}").into(), value })
+        .collect();
+    let host =
+        Attribute { name: "host".into(), value: Value::Text(format!("h{}", number % 2).into()) };
+    Record {
+        timestamp: Some(TimestampNs(
+            1_700_000_000_000_000_000 + (number * 7 % 5) * 1_800_000_000_000,
+        )),
+        service: ["api", "größe"][number as usize % 2].into(),
+        level: Level::ALL[number as usize % 7],
+        level_text: (number % 7 == 0).then(|| "loud".into()),
+        message: if number == 4 {
+            Bytes::from_static(&[0, 0xfe, b'x'])
+        } else {
+            format!("line {number}").into()
+        },
+        resource: Arc::new(Resource(if number == 5 { Vec::new() } else { vec![host] })),
+        attributes,
+    }
+}
+
+/// Two batches that hold every kind of value and every optional field.
+pub fn sample_batches() -> Vec<Vec<Record>> {
+    vec![(0..5).map(record).collect(), (5..12).map(record).collect()]
+}
+
+fn write_block() -> Bytes {
+    let mut builder = varve_columnar::BlockBuilder::new();
+    for (tenant, batch) in (0..).zip(sample_batches()) {
+        let key = BatchKey::parse(TenantId(tenant), "producer-1:2:3").expect("a key");
+        let range = HashRange::new(2, u64::from(tenant)).expect("a range");
+        builder.push_part(key, BatchDigest(0xfeed), range, &batch).expect("fits");
+    }
+    builder.finish()
+}
+
+fn write_segment(block: Bytes) -> Bytes {
+    let block = Block::open(block).expect("opens");
+    let mut builder = segment_builder();
+    builder.add_block(&block, LogIndex(40), TimestampNs(1_800), &[0..5]).expect("fits");
+    builder.add_block(&block, LogIndex(41), TimestampNs(1_900), &[5..12]).expect("fits");
+    segment_bytes(builder).0
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+#[expect(clippy::disallowed_methods, reason = "fixtures are files; the crate itself reads none")]
+fn fixture(name: &str) -> Bytes {
+    std::fs::read(path(name)).expect("the fixture is there").into()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "fixtures are files; the crate itself writes none")]
+fn write_fixtures_of_a_new_version() {
+    if std::env::var_os("VARVE_WRITE_FIXTURES").is_some() {
+        let block = write_block();
+        std::fs::write(path("block-v1.bin"), &block).expect("writes");
+        std::fs::write(path("segment-v1.bin"), write_segment(block)).expect("writes");
+    }
+}
+
+/// Everything that a table says, as text.
+fn dump(table: &Table) -> String {
+    let mut out = format!(
+        "{:?}, {} rows, digest {}\n{:#?}\n{:#?}\ncolumns: {}\n",
+        table.kind(),
+        table.rows(),
+        table.content_digest(),
+        table.zone(),
+        table.groups(),
+        table.columns().iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    );
+    for group in 0..table.groups().len() {
+        for (row, record) in table.all_records(group).expect("reads").iter().enumerate() {
+            writeln!(out, "{group}/{row}: {record:?}").expect("a string takes everything");
+        }
+    }
+    out
+}
+
+#[test]
+fn the_block_of_version_1_reads() {
+    let block = Block::open(fixture("block-v1.bin")).expect("opens");
+    block.verify().expect("verifies");
+    let text = format!("{}\n{:#?}\n", dump(block.table()), block.parts());
+    expect_file!["../fixtures/block-v1.txt"].assert_eq(&text);
+    assert_eq!(block.table().all_records(0).expect("reads"), sample_batches().concat());
+}
+
+#[test]
+fn the_segment_of_version_1_reads() {
+    let source = BytesSource::new("segment-v1.bin", fixture("segment-v1.bin"));
+    let segment = Segment::open(Arc::new(source)).expect("opens");
+    segment.verify().expect("verifies");
+    let table = segment.table();
+    let mut text = dump(table);
+    for column in ["Index", "Row", "CreatedAt", "Tenant"] {
+        let id = table.columns().iter().find(|id| format!("{id:?}") == column).expect("is there");
+        let values = table.read(0, id).expect("reads").expect("is there");
+        writeln!(text, "{column}: {:?}", values.iter_ints().collect::<Vec<_>>()).expect("writes");
+    }
+    writeln!(text, "{:?}", segment.event_hours().expect("reads")).expect("writes");
+    expect_file!["../fixtures/segment-v1.txt"].assert_eq(&text);
+}

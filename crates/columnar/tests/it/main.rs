@@ -1,0 +1,7 @@
+//! What blocks and segments promise, held to arbitrary records and arbitrary damage.
+
+mod corruption;
+mod fixtures;
+mod generate;
+mod round_trip;
+mod shape;

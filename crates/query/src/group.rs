@@ -1,0 +1,180 @@
+//! One row group while it is searched: its pages, each read at most once and only when asked for.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use varve_columnar::{
+    ByteColumn, Column, ColumnId, FormatError, GroupMeta, Presence, Table, decode_resource,
+};
+use varve_types::{Record, Resource};
+
+use crate::row_set::RowSet;
+
+/// A row group and what was read of it so far.
+pub(crate) struct Group<'a> {
+    table: &'a Table,
+    number: usize,
+    meta: &'a GroupMeta,
+    pages: BTreeMap<ColumnId, Option<Arc<Column>>>,
+    resources: Option<Arc<Resources>>,
+    pages_read: u64,
+}
+
+/// The resource sets of a group, decoded, and which rows have them. Rows of the empty set have
+/// none.
+pub(crate) struct Resources {
+    column: Arc<Column>,
+    sets: Vec<Resource>,
+}
+
+impl<'a> Group<'a> {
+    pub(crate) fn new(table: &'a Table, number: usize) -> Self {
+        let meta = &table.groups()[number];
+        let (pages, resources, pages_read) = (BTreeMap::new(), None, 0);
+        Self { table, number, meta, pages, resources, pages_read }
+    }
+
+    pub(crate) const fn meta(&self) -> &'a GroupMeta {
+        self.meta
+    }
+
+    pub(crate) const fn rows(&self) -> usize {
+        self.meta.rows as usize
+    }
+
+    pub(crate) const fn pages_read(&self) -> u64 {
+        self.pages_read
+    }
+
+    /// A column of the group, or `None` when no row has a value in it.
+    pub(crate) fn column(&mut self, id: &ColumnId) -> Result<Option<Arc<Column>>, FormatError> {
+        if let Some(page) = self.pages.get(id) {
+            return Ok(page.clone());
+        }
+        let page = self.table.read(self.number, id)?.map(Arc::new);
+        self.pages_read += u64::from(page.is_some());
+        self.pages.insert(id.clone(), page.clone());
+        Ok(page)
+    }
+
+    /// A column that every row has a value in.
+    fn whole(&mut self, id: &ColumnId) -> Result<Arc<Column>, FormatError> {
+        match self.column(id)? {
+            Some(column) if matches!(column.presence(), Presence::All(_)) => Ok(column),
+            _ => Err(self.corrupt(&format!("column {id} lacks rows"))),
+        }
+    }
+
+    /// Gives the numbers of a column that every row has a value in to `with`.
+    pub(crate) fn with_ints<T>(
+        &mut self,
+        id: &ColumnId,
+        with: impl FnOnce(&[i64]) -> T,
+    ) -> Result<T, FormatError> {
+        match &*self.whole(id)? {
+            Column::Ints { values, .. } if values.len() == self.rows() => Ok(with(values)),
+            _ => Err(self.corrupt(&format!("column {id} holds no numbers"))),
+        }
+    }
+
+    /// The resource sets, or `None` when every row has the empty one.
+    pub(crate) fn resources(&mut self) -> Result<Option<Arc<Resources>>, FormatError> {
+        if let Some(resources) = &self.resources {
+            return Ok(Some(Arc::clone(resources)));
+        }
+        let Some(column) = self.column(&ColumnId::Resource)? else { return Ok(None) };
+        let encoded: &ByteColumn = match &*column {
+            Column::Dict { dictionary, .. } => dictionary,
+            Column::Bytes { values, .. } => values,
+            Column::Ints { .. } | Column::Unit { .. } => {
+                return Err(self.corrupt("column resource holds no bytes"));
+            }
+        };
+        let sets = encoded
+            .iter()
+            .map(decode_resource)
+            .collect::<Option<_>>()
+            .ok_or_else(|| self.corrupt("a resource set is not one"))?;
+        let resources = Arc::new(Resources { column: Arc::clone(&column), sets });
+        self.resources = Some(Arc::clone(&resources));
+        Ok(Some(resources))
+    }
+
+    /// Whether the footer says that no row is of another service.
+    pub(crate) fn has_only_services(&self, wanted: &[String]) -> bool {
+        let listed = self.table.zone().services.as_ref();
+        listed.is_some_and(|all| all.iter().all(|name| wanted.iter().any(|want| **want == **name)))
+    }
+
+    /// The rows that are records, of those outside `dead`: positions in the table, ascending.
+    pub(crate) fn live_rows(&self, dead: &[Range<u32>]) -> RowSet {
+        let first = self.meta.first_row as usize;
+        let end = first + self.rows();
+        let mut live = RowSet::all(self.rows());
+        let from = dead.partition_point(|range| range.end as usize <= first);
+        for range in dead[from..].iter().take_while(|range| (range.start as usize) < end) {
+            let start = (range.start as usize).max(first) - first;
+            live.remove_range(start..(range.end as usize).min(end) - first);
+        }
+        live
+    }
+
+    /// The records at positions in the group, which ascend.
+    pub(crate) fn records(&mut self, rows: &[u32]) -> Result<Vec<Record>, FormatError> {
+        self.pages_read += self.columns().count() as u64;
+        self.table.records(self.number, rows)
+    }
+
+    /// The columns of an attribute in the table, one per kind of value.
+    pub(crate) fn attribute_columns(&self, name: &str) -> &'a [ColumnId] {
+        self.table.attribute_columns(name)
+    }
+
+    /// The columns that have a value in this group.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &'a ColumnId> + use<'a> {
+        self.table.columns_in(self.number)
+    }
+
+    /// Checks passed, and yet the contents make no sense.
+    pub(crate) fn corrupt(&self, what: &str) -> FormatError {
+        FormatError::Corrupt {
+            name: self.table.name().to_owned(),
+            offset: 0,
+            what: format!("row group {}: {what}", self.number).into(),
+        }
+    }
+}
+
+impl Resources {
+    /// The rows whose resource set is wanted.
+    pub(crate) fn rows_where(&self, rows: usize, wanted: impl Fn(&Resource) -> bool) -> RowSet {
+        let is_wanted: Vec<bool> = self.sets.iter().map(wanted).collect();
+        let wanted = |set: u32| is_wanted.get(set as usize).copied().unwrap_or(false);
+        match &*self.column {
+            Column::Dict { presence, codes, .. } => {
+                spread(presence, &RowSet::of_values(codes, wanted), rows)
+            }
+            column => {
+                let sets = RowSet::of_values(&is_wanted, |is_wanted| is_wanted);
+                spread(column.presence(), &sets, rows)
+            }
+        }
+    }
+}
+
+/// The rows whose values, of a column's values, are in the set.
+pub(crate) fn spread(presence: &Presence, values: &RowSet, rows: usize) -> RowSet {
+    match presence {
+        Presence::All(_) if values.rows() == rows => values.clone(),
+        Presence::All(_) | Presence::Some { .. } => {
+            let mut spread = RowSet::none(rows);
+            for (value, row) in presence.iter().enumerate() {
+                if values.contains(value) {
+                    spread.insert(row as usize);
+                }
+            }
+            spread
+        }
+    }
+}

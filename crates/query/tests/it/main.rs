@@ -1,0 +1,8 @@
+//! Searches over real tables, from outside the crate.
+
+mod damage;
+mod model;
+mod pruning;
+mod real_logs;
+mod scenarios;
+mod world;

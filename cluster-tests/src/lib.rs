@@ -1,0 +1,32 @@
+//! Whole nodes in one deterministic world: a simulated network, simulated disks, virtual time,
+//! and a seed that replays every run bit for bit, in this process or another.
+//!
+//! ```text
+//! Simulation::new(seed)
+//!     .node("a", |world| async move { … serve, with world.env … })
+//!     .client("load", |world| async move { … check … })
+//!     .crash_at_random(Crashes::default())
+//!     .run()                                   → Report { digest, … }
+//! ```
+//!
+//! What makes a run repeatable: turmoil's own seed; [`entropy`] under every library that asks the
+//! system for randomness; a fresh thread a run, so that no thread-local state is left over; and
+//! `varve_env::sim` for all else. What shows that it was: the [`TraceDigest`], over everything
+//! that was [`note`]d and every log line of our own crates, with its virtual time.
+//!
+//! This crate knows nothing of logs: its tests do.
+
+pub mod entropy;
+mod faults;
+mod observe;
+mod panics;
+mod report;
+mod running;
+pub mod seeds;
+mod simulation;
+mod trace;
+
+pub use faults::{Action, Crashes, Partitions};
+pub use report::{Failure, Report};
+pub use simulation::{Ended, Simulation, World};
+pub use trace::{TraceDigest, note};

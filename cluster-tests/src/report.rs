@@ -1,0 +1,57 @@
+//! What a run shows in the end.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::TraceDigest;
+
+/// Events printed when a run fails.
+const EVENTS_SHOWN: usize = 60;
+
+/// A run that went well.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The same for every run of the seed.
+    pub digest: TraceDigest,
+    /// How much virtual time passed.
+    pub elapsed: Duration,
+    /// How often each fault was seen to happen, by its name. A fault that found nothing to strike
+    /// (a crash of a node that was down) is not counted.
+    pub happened: BTreeMap<&'static str, u32>,
+    /// Everything noted, with the virtual time in seconds.
+    pub events: Vec<String>,
+}
+
+impl Report {
+    /// How often a fault happened.
+    #[must_use]
+    pub fn times(&self, name: &str) -> u32 {
+        self.happened.get(name).copied().unwrap_or(0)
+    }
+}
+
+/// A run that found something.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Repeats the run.
+    pub seed: u64,
+    /// What was found.
+    pub what: String,
+    /// Everything noted until then, with the virtual time in seconds.
+    pub events: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.events[self.events.len().saturating_sub(EVENTS_SHOWN)..];
+        writeln!(f, "the last {} of {} events:", shown.len(), self.events.len())?;
+        for event in shown {
+            writeln!(f, "{event}")?;
+        }
+        write!(f, "{}\nrun it again with VARVE_SIM_SEED={}", self.what, self.seed)
+    }
+}
+
+impl Error for Failure {}

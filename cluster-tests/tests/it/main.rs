@@ -1,0 +1,5 @@
+//! Tests of whole nodes, of the harness that simulates them, and of the source's own rules.
+
+mod harness;
+mod register;
+mod style;

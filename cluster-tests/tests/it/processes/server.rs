@@ -1,0 +1,217 @@
+//! A varve server as a process of its own, and a plain HTTP client to it.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::{NamedTempFile, TempDir};
+
+/// A server that is running.
+pub struct Server {
+    child: Child,
+    http: String,
+    grpc: String,
+    stderr: NamedTempFile,
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+    pub retry_after: Option<String>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The error's code, message and hint in one line, for comparing and for reading.
+    pub fn error(&self) -> String {
+        let error = &self.json()["error"];
+        let text = |name: &str| error[name].as_str().unwrap_or("(none)").to_owned();
+        format!("{} {}: {} ({})", self.status, text("code"), text("message"), text("hint"))
+    }
+}
+
+/// The binary under test: `VARVE_BIN`, or the one that cargo built beside this test.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("VARVE_BIN") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("this test has a path");
+    let target = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
+    let binary = target.join("varve");
+    assert!(binary.is_file(), "{} is missing: cargo build -p varve-cli", binary.display());
+    binary
+}
+
+pub fn data_dir() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+/// Sleeps for real: what is tested is another process.
+pub fn pause(duration: Duration) {
+    #[expect(clippy::disallowed_methods, reason = "real processes take real time")]
+    std::thread::sleep(duration);
+}
+
+impl Server {
+    /// Starts a server on free ports, and waits until it says that it is ready.
+    pub fn start(dir: &Path, flags: &[&str]) -> Self {
+        Self::try_start(dir, flags).unwrap_or_else(|stderr| panic!("no start:\n{stderr}"))
+    }
+
+    /// Starts a server; what it wrote to standard error when it ended instead.
+    pub fn try_start(dir: &Path, flags: &[&str]) -> Result<Self, String> {
+        let mut command = Command::new(binary());
+        command.arg("server").arg("--data-dir").arg(dir);
+        Self::spawn(command, flags)
+    }
+
+    /// Starts what `command` starts, which must end up as `varve server`.
+    pub fn spawn(mut command: Command, flags: &[&str]) -> Result<Self, String> {
+        let stderr = NamedTempFile::new().expect("a temporary file");
+        let mut child = command
+            .args(["--listen-http", "127.0.0.1:0", "--listen-grpc", "127.0.0.1:0"])
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr.reopen().expect("reopens"))
+            .spawn()
+            .expect("the binary starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut address = |name: &str| {
+            lines.by_ref().map_while(Result::ok).find_map(|line| {
+                let rest = line.trim().strip_prefix(name)?.trim();
+                Some(rest.split_whitespace().next()?.to_owned())
+            })
+        };
+        if let (Some(http), Some(grpc)) = (address("HTTP"), address("gRPC")) {
+            return Ok(Self { child, http, grpc, stderr });
+        }
+        let _ = child.wait();
+        Err(text_of(&stderr))
+    }
+
+    /// What it wrote to standard error so far.
+    pub fn said(&self) -> String {
+        text_of(&self.stderr)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM, and whether it ended well.
+    pub fn stop(mut self) {
+        let killed = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(killed.expect("kill runs").success());
+        assert!(self.child.wait().expect("it ends").success(), "it ends with success on SIGTERM");
+    }
+
+    pub fn get(&self, path_and_query: &str) -> Answer {
+        self.try_get(path_and_query).expect("the server answers")
+    }
+
+    pub fn try_get(&self, path_and_query: &str) -> Result<Answer, ureq::Error> {
+        answer(agent().get(format!("{}{path_and_query}", self.http)).call()?)
+    }
+
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        post_to(&self.http, path, headers, body).expect("the server answers")
+    }
+
+    pub fn http(&self) -> &str {
+        &self.http
+    }
+
+    /// The exact number of records that a search finds. `query` is already encoded for a URL.
+    pub fn total(&self, query: &str) -> u64 {
+        let answer = self.get(&format!("/api/v1/logs/search?page_size=1&{query}"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["total"].as_u64().expect("a total")
+    }
+
+    /// Every record that a search finds, oldest first.
+    pub fn all(&self, query: &str) -> Vec<Value> {
+        let mut logs = Vec::new();
+        for page in 1.. {
+            let path = format!(
+                "/api/v1/logs/search?order=oldest&page_size=10000&page={page}&{query}"
+            );
+            let answer = self.get(&path);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let mut answer = answer.json();
+            let page = answer["logs"].as_array_mut().expect("an array");
+            if page.is_empty() {
+                break;
+            }
+            logs.append(page);
+        }
+        logs
+    }
+
+    /// Runs a subcommand of the binary against this server.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(binary());
+        let command = command.args(arguments).args(["--endpoint", &self.grpc]);
+        command.stdin(Stdio::null()).output().expect("the binary runs")
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test reads what a process wrote")]
+fn text_of(file: &NamedTempFile) -> String {
+    std::fs::read_to_string(file.path()).expect("readable")
+}
+
+/// A server that a failed test leaves behind is ended with it.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn post_to(
+    http: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Answer, ureq::Error> {
+    let mut request = agent().post(format!("{http}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    answer(request.send(body)?)
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(120)))
+        .build();
+    config.into()
+}
+
+fn answer(response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
+    let retry_after = response.headers().get("retry-after");
+    let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let status = response.status().as_u16();
+    let body = response.into_body().with_config().limit(1 << 30).read_to_string()?;
+    Ok(Answer { status, body, retry_after })
+}
+
+/// A text as a value in a URL's query.
+pub fn encoded(text: &[u8]) -> String {
+    form_urlencoded::byte_serialize(text).collect()
+}

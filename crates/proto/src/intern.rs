@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 /// Strings seen so far. Grows with the distinct strings of one request, and goes with it.
 #[derive(Debug, Default)]
-pub(crate) struct Interner {
+pub struct Interner {
     seen: HashSet<Arc<str>>,
 }
 
 impl Interner {
     /// The one copy of a string. `guess` is looked at first: records of one request mostly
     /// repeat what the record before had in the same place.
-    pub(crate) fn intern(&mut self, text: &str, guess: Option<&Arc<str>>) -> Arc<str> {
+    #[must_use]
+    pub fn intern(&mut self, text: &str, guess: Option<&Arc<str>>) -> Arc<str> {
         if let Some(guess) = guess
             && **guess == *text
         {

@@ -16,8 +16,9 @@ mod resource_table;
 pub use batch_key::{decode_batch_key, encode_batch_key};
 pub use commit_token::{decode_commit_token, encode_commit_token};
 pub use decode_error::{DecodeError, Place, Problem};
+pub use intern::Interner;
 pub use level::{decode_level, encode_level};
-pub use record::{RecordDecoder, RecordEncoder, decode_records, encode_records};
+pub use record::{RecordDecoder, RecordEncoder, decode_records, decode_resources, encode_records};
 
 /// The messages, clients and servers of package `varve.v1`, as generated.
 #[expect(

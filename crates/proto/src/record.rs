@@ -25,18 +25,22 @@ impl RecordDecoder {
     ///
     /// # Errors
     ///
-    /// Names the resource and the attribute that has no value, or whose name occurs twice.
+    /// As [`decode_resources`].
     pub fn new(resources: Vec<v1::Resource>) -> Result<Self, DecodeError> {
-        let mut interner = Interner::default();
-        let mut names = Vec::new();
+        Ok(Self::over(decode_resources(resources)?))
+    }
+
+    /// A decoder of records that point into resources which have been decoded already.
+    #[must_use]
+    pub fn over(resources: Vec<Resource>) -> Self {
         let mut table = vec![Arc::default()];
-        for (index, resource) in resources.into_iter().enumerate() {
-            let place = Place::Resource(index);
-            let attributes =
-                decode_attributes(place, resource.attributes, &mut interner, &mut names)?;
-            table.push(Arc::new(Resource(attributes)));
+        table.extend(resources.into_iter().map(Arc::new));
+        Self {
+            resources: table,
+            interner: Interner::default(),
+            service: Arc::default(),
+            names: Vec::new(),
         }
-        Ok(Self { resources: table, interner, service: Arc::default(), names: Vec::new() })
     }
 
     /// One record; `index` is its place in the request, for the error.
@@ -103,11 +107,26 @@ impl RecordEncoder {
     }
 }
 
+/// The table of resources of one message.
+///
+/// # Errors
+///
+/// Names the resource and the attribute that has no value, or whose name occurs twice.
+pub fn decode_resources(resources: Vec<v1::Resource>) -> Result<Vec<Resource>, DecodeError> {
+    let mut interner = Interner::default();
+    let mut names = Vec::new();
+    let decode = |(index, resource): (usize, v1::Resource)| {
+        let place = Place::Resource(index);
+        decode_attributes(place, resource.attributes, &mut interner, &mut names).map(Resource)
+    };
+    resources.into_iter().enumerate().map(decode).collect()
+}
+
 /// All records of one message.
 ///
 /// # Errors
 ///
-/// As [`RecordDecoder::new`] and [`RecordDecoder::decode`].
+/// As [`decode_resources`] and [`RecordDecoder::decode`].
 pub fn decode_records(
     resources: Vec<v1::Resource>,
     records: Vec<v1::Record>,

@@ -3,6 +3,9 @@
 /// A service's name. Longer ones are a sign of a value put in the wrong field.
 pub const SERVICE_BYTES_MAX: usize = 512;
 
+/// A level as it was spelled. Words are short; the longest spelling that is known has 13 bytes.
+pub const LEVEL_TEXT_BYTES_MAX: usize = 256;
+
 /// An attribute's name, its escaped path included.
 pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 1024;
 

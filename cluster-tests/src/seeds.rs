@@ -1,19 +1,133 @@
-//! Which seeds a test runs: a few by default, many or one single when asked.
+//! Runs a simulation under many seeds, each in a process of its own.
+//!
+//! A process, and not only a thread, because libraries have counters that outlive a run: tokio
+//! mixes the number of runtimes made so far into the randomness of `select!`. So the seventh seed
+//! of a loop would not be what the seventh seed is alone, and a failure could not be replayed.
+//!
+//! A test that calls [`run_each`] is started again by it, as a child that runs one seed:
+//!
+//! ```text
+//! test ──▶ run_each(name, …) ──▶ current_exe --exact name   VARVE_SIM_CHILD=0 ──▶ one line
+//!                            ──▶ current_exe --exact name   VARVE_SIM_CHILD=1 ──▶ one line …
+//! ```
 
+use std::collections::BTreeMap;
 use std::env;
+use std::io::{self, Write};
+use std::num::NonZero;
+use std::process::{self, Child, Command, Stdio};
+use std::thread;
 
-/// The seeds to run: the one in `VARVE_SIM_SEED`, or as many as `VARVE_SIM_SEEDS` says, or the
-/// first `count`.
+use crate::{Report, Simulation, TraceDigest};
+
+/// Tells a child its seed.
+const CHILD: &str = "VARVE_SIM_CHILD";
+
+/// Before the line in which a child answers.
+const ANSWER: &str = "simulated: ";
+
+/// What came of one seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The seed.
+    pub seed: u64,
+    /// The digest of its run.
+    pub digest: TraceDigest,
+    /// How often each fault happened.
+    pub happened: BTreeMap<String, u32>,
+}
+
+/// Runs the simulation for every seed: for the one in `VARVE_SIM_SEED`, or for as many as
+/// `VARVE_SIM_SEEDS` says, or for the first `count`. `test` is the path of the test that calls,
+/// as the test runner prints it.
+///
+/// In a child this does not return.
 ///
 /// # Panics
 ///
-/// When a variable is set and is no number.
-#[must_use]
-pub fn chosen(count: u64) -> Vec<u64> {
-    if let Some(seed) = number("VARVE_SIM_SEED") {
-        return vec![seed];
+/// When a seed finds something, with what it found; when a variable is no number; when there is
+/// no such test.
+pub fn run_each(test: &str, count: u64, simulation: impl Fn(u64) -> Simulation) -> Vec<Summary> {
+    if let Some(seed) = number(CHILD) {
+        let report = simulation(seed).run();
+        println!("{}", answer(seed, &report));
+        io::stdout().flush().expect("the parent reads what a child says");
+        process::exit(0);
     }
-    (0..number("VARVE_SIM_SEEDS").unwrap_or(count)).collect()
+    let at_once = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut summaries = Vec::new();
+    for seeds in chosen(count).chunks(at_once) {
+        let children: Vec<_> = seeds.iter().map(|seed| (*seed, start(test, *seed))).collect();
+        summaries.extend(children.into_iter().map(|(seed, child)| finish(test, seed, child)));
+    }
+    summaries
+}
+
+/// How often each fault happened under all seeds.
+#[must_use]
+pub fn happened(summaries: &[Summary]) -> BTreeMap<String, u32> {
+    let mut sums = BTreeMap::new();
+    for (fault, times) in summaries.iter().flat_map(|summary| &summary.happened) {
+        *sums.entry(fault.clone()).or_default() += times;
+    }
+    sums
+}
+
+/// Whether one single seed was asked for: then sums over many make no sense.
+#[must_use]
+pub fn is_replay() -> bool {
+    number("VARVE_SIM_SEED").is_some()
+}
+
+fn chosen(count: u64) -> Vec<u64> {
+    match number("VARVE_SIM_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("VARVE_SIM_SEEDS").unwrap_or(count)).collect(),
+    }
+}
+
+fn start(test: &str, seed: u64) -> Child {
+    let program = env::current_exe().expect("a test knows its own binary");
+    Command::new(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD, seed.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start this test's binary again: {error}"))
+}
+
+fn finish(test: &str, seed: u64, child: Child) -> Summary {
+    let output = child.wait_with_output().expect("a child can be waited for");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{complaint}\n{test}: seed {seed} found something ({})",
+        output.status
+    );
+    parse(&said).unwrap_or_else(|| {
+        panic!("{test}: no such test, or it does not call run_each:\n{said}\n{complaint}")
+    })
+}
+
+fn answer(seed: u64, report: &Report) -> String {
+    let happened: Vec<String> =
+        report.happened.iter().map(|(fault, times)| format!("{fault}={times}")).collect();
+    format!("{ANSWER}{seed};{};{}", report.digest, happened.join(","))
+}
+
+fn parse(said: &str) -> Option<Summary> {
+    let line = said.split(ANSWER).nth(1)?.lines().next()?;
+    let mut parts = line.split(';');
+    let seed = parts.next()?.parse().ok()?;
+    let digest = TraceDigest(u128::from_str_radix(parts.next()?, 16).ok()?);
+    let happened = parts.next()?.split(',').filter_map(|part| {
+        let (fault, times) = part.split_once('=')?;
+        Some((fault.to_owned(), times.parse().ok()?))
+    });
+    Some(Summary { seed, digest, happened: happened.collect() })
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -1,21 +1,12 @@
 //! The harness tests itself: runs repeat, faults happen, and planted bugs are found.
 
-use std::collections::BTreeMap;
-use std::process::Command;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use varve_cluster_tests::{
-    Action, Crashes, Failure, Partitions, Report, Simulation, TraceDigest, seeds,
-};
+use varve_cluster_tests::{Action, Crashes, Failure, Partitions, Report, Simulation, note, seeds};
 use varve_env::sim::{Action as DiskAction, Fault};
 
 use crate::register::{Ack, add_and_check, serve};
-
-/// Asks a copy of this binary for the digest of a seed.
-const CHILD_SEED: &str = "VARVE_SIM_CHILD_SEED";
-
-/// Before the line in which it answers.
-const CHILD_ANSWER: &str = "digest of the child: ";
 
 fn register(seed: u64, ack: Ack) -> Simulation {
     Simulation::new(seed)
@@ -38,19 +29,12 @@ fn fails(simulation: Simulation) -> Failure {
 
 #[test]
 fn what_was_acknowledged_survives_whatever_happens() {
-    let mut happened: BTreeMap<&str, u32> = BTreeMap::new();
-    for seed in seeds::chosen(20) {
-        let report = register(seed, Ack::Synced).run();
-        for (fault, times) in report.happened {
-            *happened.entry(fault).or_default() += times;
-        }
-    }
-    if std::env::var("VARVE_SIM_SEED").is_err() {
-        for fault in
-            ["kill", "power loss", "power cut while writing", "restart", "partition", "repair"]
-        {
-            assert!(happened.contains_key(fault), "{fault} never happened: {happened:?}");
-        }
+    let test = "harness::what_was_acknowledged_survives_whatever_happens";
+    let summaries = seeds::run_each(test, 20, |seed| register(seed, Ack::Synced));
+    let happened = seeds::happened(&summaries);
+    for fault in ["kill", "power loss", "power cut while writing", "partition", "repair"] {
+        let missed = !seeds::is_replay() && !happened.contains_key(fault);
+        assert!(!missed, "{fault} never happened: {happened:?}");
     }
 }
 
@@ -74,51 +58,34 @@ fn a_seed_repeats_its_run_and_another_one_does_not() {
 
 #[test]
 fn a_seed_repeats_its_run_in_another_process() {
-    let here = register(7, Ack::Synced).run().digest;
-    let program = std::env::current_exe().expect("a test knows its own binary");
-    for _ in 0..2 {
-        let output = Command::new(&program)
-            .args(["--exact", "harness::answers_the_digest_of_a_seed", "--nocapture"])
-            .env(CHILD_SEED, "7")
-            .output()
-            .expect("a copy of the test can be started");
-        let output = String::from_utf8_lossy(&output.stdout);
-        let answer = output.split(CHILD_ANSWER).nth(1).and_then(|rest| rest.get(..32));
-        assert_eq!(answer, Some(here.to_string().as_str()), "{output}");
-    }
-}
-
-/// Does nothing unless it is asked by [`a_seed_repeats_its_run_in_another_process`].
-#[test]
-fn answers_the_digest_of_a_seed() {
-    if let Ok(seed) = std::env::var(CHILD_SEED) {
-        let seed = seed.parse().expect("the parent names a seed");
-        println!("{CHILD_ANSWER}{}", register(seed, Ack::Synced).run().digest);
-    }
+    let test = "harness::a_seed_repeats_its_run_in_another_process";
+    let digests = || seeds::run_each(test, 3, |seed| register(seed, Ack::Synced));
+    assert_eq!(digests(), digests());
 }
 
 #[test]
 fn libraries_that_ask_the_system_for_randomness_repeat_too() {
-    use std::hash::{BuildHasher, RandomState};
+    let test = "harness::libraries_that_ask_the_system_for_randomness_repeat_too";
+    let digests = || seeds::run_each(test, 3, ask_libraries);
+    let first = digests();
+    assert_eq!(first, digests());
+    assert!(first.windows(2).all(|pair| pair[0].digest != pair[1].digest));
+}
 
-    let run = |seed| -> TraceDigest {
-        let simulation = Simulation::new(seed).client("client", |_| async {
-            let (mut left, mut right) = (0, 0);
-            for _ in 0..64 {
-                tokio::select! {
-                    () = async {} => left += 1,
-                    () = async {} => right += 1,
-                }
+fn ask_libraries(seed: u64) -> Simulation {
+    Simulation::new(seed).client("client", |_| async {
+        let (mut left, mut right) = (0, 0);
+        for _ in 0..64 {
+            tokio::select! {
+                () = async {} => left += 1,
+                () = async {} => right += 1,
             }
-            let hash = RandomState::new().hash_one("x");
-            let rand = rand::random::<u64>();
-            varve_cluster_tests::note(format_args!("{hash} {rand} {left} {right}"));
-            Ok(())
-        });
-        simulation.run().digest
-    };
-    assert_eq!(run(3), run(3));
-    assert_ne!(run(3), run(4));
+        }
+        let hash = RandomState::new().hash_one("x");
+        let rand = rand::random::<u64>();
+        note(format_args!("{hash} {rand} {left} {right}"));
+        Ok(())
+    })
 }
 
 #[test]
@@ -174,7 +141,7 @@ fn a_wrong_clock_is_wrong_by_what_was_said() {
         .node("server", |world| async move {
             loop {
                 tokio::time::sleep(Duration::from_millis(1_500)).await;
-                varve_cluster_tests::note(format_args!("at {}", world.env.clock.now().0));
+                note(format_args!("at {}", world.env.clock.now().0));
             }
         })
         .client("client", |_| async {

@@ -1,67 +1,26 @@
 //! Gathers batches' rows into a block.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use varve_types::{
     Attribute, BatchDigest, BatchKey, ContentDigest, HashRange, Record, Resource, RowDigest,
-    RowNumber, TenantId, Value, ValueKind, limits,
+    RowNumber, TenantId, Value,
 };
 
-use crate::block::{PARTS_SECTION, Part, parts};
+use crate::block::check::{FIXED_BYTES, attribute_bytes, check, own_bytes};
+use crate::block::{BlockError, PARTS_SECTION, Part, parts};
 use crate::cells::GroupCells;
 use crate::column_id::ColumnId;
 use crate::encoding::compression::ZstdLevel;
 use crate::resource::encode_resource;
 use crate::table::TableKind;
-use crate::table::bounds::{GROUP_BYTES, GROUP_MESSAGE_BYTES, GROUP_ROWS_MAX, RECORD_BYTES_MAX};
+use crate::table::bounds::{GROUP_BYTES, GROUP_MESSAGE_BYTES, GROUP_ROWS_MAX};
 use crate::table::writer::TableWriter;
 
 /// The path of every acknowledged row: as fast as zstd goes.
 const ZSTD_LEVEL: ZstdLevel = ZstdLevel(1);
-
-/// Why a part was not added; the block is then as it was.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BlockError {
-    /// Another block must take the part.
-    #[error("the block would have {rows} rows; at most {max} fit: put the part into another block", max = limits::BLOCK_ROWS_MAX)]
-    TooManyRows {
-        /// How many it would have.
-        rows: usize,
-    },
-    /// Another block must take the part, or the batch is beyond the limits.
-    #[error("the block would have {columns} attribute columns; at most {max} fit: put the part into another block", max = limits::COLUMNS_PER_SEGMENT_MAX)]
-    TooManyColumns {
-        /// How many it would have.
-        columns: usize,
-    },
-    /// The gateway fills in the time of receipt before.
-    #[error("record {record} has no timestamp: fill in the time of receipt first")]
-    NoTimestamp {
-        /// Its position in the part.
-        record: usize,
-    },
-    /// Names must ascend, each at most once.
-    #[error(
-        "record {record}: attribute {name:?} is out of order or repeated: sort by name, each name once"
-    )]
-    Unsorted {
-        /// Its position in the part.
-        record: usize,
-        /// The name that does not come after the one before it.
-        name: Arc<str>,
-    },
-    /// No batch within the limits has such a record.
-    #[error("record {record} has {bytes} bytes of text; at most {max} fit", max = RECORD_BYTES_MAX)]
-    TooLong {
-        /// Its position in the part.
-        record: usize,
-        /// All its strings together.
-        bytes: usize,
-    },
-}
 
 /// A block being gathered.
 pub struct BlockBuilder {
@@ -115,7 +74,7 @@ impl BlockBuilder {
         self.rows
     }
 
-    /// How many bytes the rows have decoded: what [`limits::BLOCK_GATHER_BYTES`] bounds.
+    /// How many bytes the rows have decoded: what [`varve_types::limits::BLOCK_GATHER_BYTES`] bounds.
     #[must_use]
     pub const fn raw_bytes(&self) -> usize {
         self.raw_bytes
@@ -133,7 +92,7 @@ impl BlockBuilder {
         range: HashRange,
         records: &[Record],
     ) -> Result<(), BlockError> {
-        self.check(records)?;
+        check(records, &self.group, self.rows, self.raw_bytes)?;
         let first = self.rows;
         let tenant = key.producer.tenant;
         for record in records {
@@ -166,44 +125,6 @@ impl BlockBuilder {
             .finish(&self.group.ids, digest)
             .expect("BUG: a block within its limits has a footer that is too long");
         self.writer.take().into()
-    }
-
-    fn check(&self, records: &[Record]) -> Result<(), BlockError> {
-        let rows = self.rows as usize + records.len();
-        if rows > limits::BLOCK_ROWS_MAX {
-            return Err(BlockError::TooManyRows { rows });
-        }
-        let mut checked: Option<&Arc<Resource>> = None;
-        let mut attributes = 0;
-        for (number, record) in records.iter().enumerate() {
-            if record.timestamp.is_none() {
-                return Err(BlockError::NoTimestamp { record: number });
-            }
-            let mut bytes = own_bytes(record);
-            check_sorted(number, &record.attributes)?;
-            if checked.is_none_or(|last| !Arc::ptr_eq(last, &record.resource)) {
-                check_sorted(number, &record.resource.0)?;
-                bytes += attribute_bytes(&record.resource.0);
-                checked = Some(&record.resource);
-            }
-            if bytes > RECORD_BYTES_MAX {
-                return Err(BlockError::TooLong { record: number, bytes });
-            }
-            attributes += record.attributes.len();
-        }
-        // Mostly the attributes, counted once per record, already fit; only else count columns.
-        if self.group.attributes() + attributes > limits::COLUMNS_PER_SEGMENT_MAX {
-            let new: BTreeSet<(&Arc<str>, ValueKind)> = (records.iter())
-                .flat_map(|record| &record.attributes)
-                .map(|attribute| (&attribute.name, attribute.value.kind()))
-                .filter(|(name, kind)| self.group.find(name, *kind).is_none())
-                .collect();
-            let columns = self.group.attributes() + new.len();
-            if columns > limits::COLUMNS_PER_SEGMENT_MAX {
-                return Err(BlockError::TooManyColumns { columns });
-            }
-        }
-        Ok(())
     }
 
     fn push(&mut self, tenant: TenantId, record: &Record) {
@@ -330,33 +251,4 @@ pub(super) fn digest_of(digests: &[RowDigest], rows: &Range<u32>) -> ContentDige
         sum += ContentDigest::of_row(digests[row as usize], RowNumber(row));
     }
     sum
-}
-
-/// A timestamp and a level.
-const FIXED_BYTES: usize = 9;
-
-/// All strings of a record but its resource, which many records share.
-fn own_bytes(record: &Record) -> usize {
-    record.service.len()
-        + record.message.len()
-        + record.level_text.as_ref().map_or(0, |text| text.len())
-        + attribute_bytes(&record.attributes)
-}
-
-fn attribute_bytes(attributes: &[Attribute]) -> usize {
-    let value_bytes = |value: &Value| match value {
-        Value::Null | Value::EmptyObject => 0,
-        Value::Bool(_) => 1,
-        Value::Int(_) | Value::Float(_) => 8,
-        Value::Number(text) | Value::Text(text) | Value::Array(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-    };
-    attributes.iter().map(|attribute| attribute.name.len() + value_bytes(&attribute.value)).sum()
-}
-
-fn check_sorted(record: usize, attributes: &[Attribute]) -> Result<(), BlockError> {
-    match attributes.windows(2).find(|pair| pair[0].name >= pair[1].name) {
-        None => Ok(()),
-        Some(pair) => Err(BlockError::Unsorted { record, name: Arc::clone(&pair[1].name) }),
-    }
 }

@@ -6,6 +6,8 @@
 //! parts' rows follow each other and fill the block.
 
 mod builder;
+mod check;
+mod error;
 mod parts;
 
 use std::sync::Arc;
@@ -13,7 +15,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use varve_types::{ContentDigest, RowNumber};
 
-pub use builder::{BlockBuilder, BlockError};
+pub use builder::BlockBuilder;
+pub use error::BlockError;
 pub use parts::Part;
 
 use crate::error::FormatError;

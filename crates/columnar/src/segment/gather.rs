@@ -19,12 +19,12 @@ pub(super) struct Loaded {
 
 impl Loaded {
     pub(super) fn load(input: &Input, group: usize, left: u32) -> Result<Self, FormatError> {
-        let mut sizes = vec![(0, 0); input.table.groups()[group].rows as usize];
+        let mut sizes = vec![(0u32, 0u32); input.table.groups()[group].rows as usize];
         let mut columns = Vec::new();
         input.table.for_columns(group, |id, column| {
             for (row, string) in column.iter_bytes() {
                 let (message, all) = &mut sizes[row as usize];
-                *all += string.len() as u32;
+                *all = all.saturating_add(string.len() as u32);
                 if *id == ColumnId::Message {
                     *message = string.len() as u32;
                 }

@@ -37,9 +37,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<EventHours, Malformed> {
     let mut previous = 0i64;
     for _ in 0..reader.count(2)? {
         let hour = previous.checked_add(reader.zigzag()?).ok_or("an event hour is impossible")?;
-        if hours.insert(hour, reader.varint()?).is_some() || hours.range(hour..).count() > 1 {
+        if !hours.is_empty() && hour <= previous {
             return Err("the event hours do not ascend".into());
         }
+        hours.insert(hour, reader.varint()?);
         previous = hour;
     }
     reader.end()?;

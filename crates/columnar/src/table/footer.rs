@@ -6,7 +6,7 @@
 //!            listed:u8 (count:varint text*)?         services, sorted; absent when too many
 //!            count:varint column*                    sorted by identity
 //!            page-list per group                     in the order their bytes lie in the file
-//!            count:varint section*                   in the order their bytes lie in the file
+//!            count:varint section*                   kinds ascending; their bytes in this order too
 //! group    = rows:varint earliest:zigzag span:varint levels:u8
 //!            (lowest index:varint span:varint)?      segments only
 //! column   = tag:u8 (name length:varint name)?       attributes have a name
@@ -136,15 +136,16 @@ impl Footer {
         };
         let rows = reader.varint()?;
         let digest = ContentDigest(reader.u128()?);
-        let groups = read_groups(&mut reader, kind)?;
+        let bytes_left = end.saturating_sub(offset);
+        let groups = read_groups(&mut reader, kind, bytes_left)?;
         if groups.iter().map(|group| u64::from(group.rows)).sum::<u64>() != rows {
             return Err("the footer's groups have other rows than the table".into());
         }
         let services = read_services(&mut reader)?;
-        let columns = read_columns(&mut reader)?;
+        let columns = read_columns(&mut reader, bytes_left)?;
         let pages = groups
             .iter()
-            .map(|_| read_pages(&mut reader, columns.len(), &mut offset))
+            .map(|_| read_pages(&mut reader, columns.len(), &mut offset, end))
             .collect::<Result<_, _>>()?;
         let sections = read_sections(&mut reader, &mut offset)?;
         reader.end()?;
@@ -185,8 +186,19 @@ fn put_group(out: &mut Vec<u8>, group: &GroupMeta) {
     }
 }
 
-fn read_groups(reader: &mut Reader<'_>, kind: TableKind) -> Result<Vec<GroupMeta>, Malformed> {
+/// The fewest bytes that a page takes as stored: how it is compressed, and its presence. What a
+/// compressed footer may claim is bounded by the bytes that the table really has.
+const PAGE_BYTES_MIN: u64 = 2;
+
+fn read_groups(
+    reader: &mut Reader<'_>,
+    kind: TableKind,
+    bytes_left: u64,
+) -> Result<Vec<GroupMeta>, Malformed> {
     let count = reader.count(4)?;
+    if count as u64 > bytes_left / PAGE_BYTES_MIN {
+        return Err("the footer lists more groups than the table has bytes for".into());
+    }
     let mut groups = Vec::with_capacity(count);
     let mut first_row = 0;
     for _ in 0..count {
@@ -242,10 +254,12 @@ fn read_services(reader: &mut Reader<'_>) -> Result<Option<Vec<Arc<str>>>, Malfo
     Ok(Some(services))
 }
 
-fn read_columns(reader: &mut Reader<'_>) -> Result<Vec<ColumnId>, Malformed> {
+fn read_columns(reader: &mut Reader<'_>, bytes_left: u64) -> Result<Vec<ColumnId>, Malformed> {
     let count = reader.count(1)?;
-    if count > limits::COLUMNS_PER_SEGMENT_MAX + ColumnId::FIXED.len() {
-        return Err("the footer lists more columns than the format allows".into());
+    if count > limits::COLUMNS_PER_SEGMENT_MAX + ColumnId::FIXED.len()
+        || count as u64 > bytes_left / PAGE_BYTES_MIN
+    {
+        return Err("the footer lists more columns than the table can have".into());
     }
     let mut columns: Vec<ColumnId> = Vec::with_capacity(count);
     for _ in 0..count {
@@ -267,15 +281,22 @@ fn read_pages(
     reader: &mut Reader<'_>,
     columns: usize,
     offset: &mut u64,
+    end: u64,
 ) -> Result<Vec<PageEntry>, Malformed> {
     let count = reader.count(6)?;
-    let mut pages = Vec::with_capacity(count);
+    if count as u64 > end.saturating_sub(*offset) / PAGE_BYTES_MIN {
+        return Err("the footer lists more pages than the table has bytes for".into());
+    }
+    let mut pages: Vec<PageEntry> = Vec::with_capacity(count);
     for _ in 0..count {
         let column = reader.varint_u32()?;
         if column as usize >= columns {
             return Err("the footer has a page of an unknown column".into());
         }
         let (len, crc) = (reader.varint_u32()?, reader.u32()?);
+        if u64::from(len) < PAGE_BYTES_MIN {
+            return Err("the footer has a page that is too short to be one".into());
+        }
         pages.push(PageEntry { column, offset: *offset, len, crc });
         *offset = offset.checked_add(u64::from(len)).ok_or("the footer's pages are too long")?;
     }
@@ -291,13 +312,16 @@ fn read_sections(
     offset: &mut u64,
 ) -> Result<Vec<SectionEntry>, Malformed> {
     let count = reader.count(6)?;
-    let mut sections = Vec::with_capacity(count);
+    let mut sections: Vec<SectionEntry> = Vec::with_capacity(count);
     for _ in 0..count {
         let kind = u16::try_from(reader.varint()?)
             .map_err(|_| "the footer has a section of an impossible kind")?;
         let (len, crc) = (reader.varint_u32()?, reader.u32()?);
         sections.push(SectionEntry { kind, offset: *offset, len, crc });
         *offset = offset.checked_add(u64::from(len)).ok_or("the footer's sections are too long")?;
+    }
+    if !sections.is_sorted_by(|a, b| a.kind < b.kind) {
+        return Err("the footer's sections do not ascend".into());
     }
     Ok(sections)
 }

@@ -24,6 +24,7 @@ pub mod bounds;
 mod footer;
 pub(crate) mod page;
 mod raw;
+mod read;
 mod records;
 mod source;
 mod verify;
@@ -31,20 +32,18 @@ pub(crate) mod writer;
 mod zone;
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use varve_types::{ContentDigest, ValueKind};
 
-use crate::column::Column;
 use crate::column_id::ColumnId;
 use crate::encoding::compression;
 use crate::encoding::varint::Reader;
 use crate::error::{FormatError, Malformed};
-use bounds::{FOOTER_RAW_BYTES_MAX, PAGE_RAW_BYTES_MAX};
-use footer::{Footer, PageEntry, SectionEntry};
+use bounds::FOOTER_RAW_BYTES_MAX;
+use footer::Footer;
 pub use footer::{GroupMeta, TableKind};
+use read::{check_crc, read_exactly};
 pub use source::{BytesSource, PageSource};
 pub use zone::{LevelSet, ZoneMap};
 
@@ -172,122 +171,6 @@ impl Table {
         self.inner.source.name()
     }
 
-    /// The bytes of a section, checked and decompressed, or `None` when the table has none of the
-    /// kind.
-    ///
-    /// # Errors
-    ///
-    /// When the source cannot be read or the section is damaged.
-    pub fn section(&self, kind: u16) -> Result<Option<Bytes>, FormatError> {
-        let entry = self.inner.footer.sections.iter().find(|section| section.kind == kind);
-        entry.map(|entry| self.load_section(entry)).transpose()
-    }
-
-    fn load_section(&self, entry: &SectionEntry) -> Result<Bytes, FormatError> {
-        let stored = self.read_checked(entry.offset, entry.len, entry.crc, "section")?;
-        compression::load(&stored, PAGE_RAW_BYTES_MAX)
-            .map_err(|what| what.at(self.name(), entry.offset))
-    }
-
-    /// One column of one group, or `None` when the column has no value there.
-    ///
-    /// # Errors
-    ///
-    /// When the source cannot be read or the page is damaged.
-    ///
-    /// # Panics
-    ///
-    /// When there is no such group.
-    pub fn read(&self, group: usize, column: &ColumnId) -> Result<Option<Column>, FormatError> {
-        let footer = &self.inner.footer;
-        let Ok(place) = footer.columns.binary_search(column) else {
-            return Ok(None);
-        };
-        let pages = &footer.pages[group];
-        let Ok(page) = pages.binary_search_by_key(&(place as u32), |page| page.column) else {
-            return Ok(None);
-        };
-        let page = pages[page];
-        let stored = self.read_checked(page.offset, page.len, page.crc, "page")?;
-        self.decode_page(group, &page, &stored).map(Some)
-    }
-
-    /// All columns of a group, sorted, calling `each` with one after another. Reads the group's
-    /// bytes at once where they are few enough.
-    pub(crate) fn for_columns(
-        &self,
-        group: usize,
-        mut each: impl FnMut(&ColumnId, Column) -> Result<(), FormatError>,
-    ) -> Result<(), FormatError> {
-        let footer = &self.inner.footer;
-        let span = self.read_span(group)?;
-        for page in &footer.pages[group] {
-            let stored = match &span {
-                Some((start, bytes)) => {
-                    let at = (page.offset - start) as usize;
-                    let stored = bytes.slice(at..at + page.len as usize);
-                    self.checked(stored, page.offset, page.crc, "page")?
-                }
-                None => self.read_checked(page.offset, page.len, page.crc, "page")?,
-            };
-            let column = self.decode_page(group, page, &stored)?;
-            each(&footer.columns[page.column as usize], column)?;
-        }
-        Ok(())
-    }
-
-    /// A group's pages lie end to end: one read serves thousands of small ones.
-    fn read_span(&self, group: usize) -> Result<Option<(u64, Bytes)>, FormatError> {
-        let pages = &self.inner.footer.pages[group];
-        let start = pages.iter().map(|page| page.offset).min().unwrap_or_default();
-        let len: u64 = pages.iter().map(|page| u64::from(page.len)).sum();
-        if len > SPAN_BYTES_MAX {
-            return Ok(None);
-        }
-        Ok(Some((start, read_exactly(&*self.inner.source, start, len as usize)?)))
-    }
-
-    fn decode_page(
-        &self,
-        group: usize,
-        page: &PageEntry,
-        stored: &Bytes,
-    ) -> Result<Column, FormatError> {
-        let footer = &self.inner.footer;
-        let column = &footer.columns[page.column as usize];
-        let segment = footer.kind == TableKind::Segment;
-        compression::load(stored, PAGE_RAW_BYTES_MAX)
-            .and_then(|raw| page::decode(&raw, column, footer.groups[group].rows, segment))
-            .map_err(|what| {
-                let what = Malformed(format!("column {column}, group {group}: {what}").into());
-                what.at(self.name(), page.offset)
-            })
-    }
-
-    fn read_checked(
-        &self,
-        offset: u64,
-        len: u32,
-        crc: u32,
-        what: &str,
-    ) -> Result<Bytes, FormatError> {
-        let stored = read_exactly(&*self.inner.source, offset, len as usize)?;
-        self.checked(stored, offset, crc, what)
-    }
-
-    fn checked(
-        &self,
-        stored: Bytes,
-        offset: u64,
-        crc: u32,
-        what: &str,
-    ) -> Result<Bytes, FormatError> {
-        match check_crc(&stored, crc) {
-            Ok(()) => Ok(stored),
-            Err(error) => Err(Malformed(format!("{what}: {error}").into()).at(self.name(), offset)),
-        }
-    }
-
     /// An error about the directory, for what contradicts it.
     pub(crate) fn contradiction(
         &self,
@@ -296,9 +179,6 @@ impl Table {
         Malformed(what.into()).at(self.name(), self.inner.footer_offset)
     }
 }
-
-/// Groups whose stored bytes are more are read page by page.
-const SPAN_BYTES_MAX: u64 = 4 << 20;
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -313,19 +193,6 @@ impl fmt::Debug for Table {
     }
 }
 
-fn read_exactly(source: &dyn PageSource, offset: u64, len: usize) -> Result<Bytes, FormatError> {
-    let failed = |error| FormatError::Read { name: source.name().to_owned(), offset, len, error };
-    let bytes = source.read(offset, len).map_err(failed)?;
-    if bytes.len() != len {
-        return Err(failed(io::ErrorKind::UnexpectedEof.into()));
-    }
-    Ok(bytes)
-}
-
-fn check_crc(bytes: &[u8], crc: u32) -> Result<(), Malformed> {
-    if crc32c::crc32c(bytes) == crc { Ok(()) } else { Err("the checksum does not match".into()) }
-}
-
 fn check_header(header: &[u8], name: &str) -> Result<(), FormatError> {
     let mut reader = Reader::new(header);
     let read = |reader: &mut Reader<'_>| -> Result<_, Malformed> {
@@ -337,8 +204,11 @@ fn check_header(header: &[u8], name: &str) -> Result<(), FormatError> {
         Ok((version, reserved))
     };
     let (version, reserved) = read(&mut reader).map_err(|what| what.at(name, 0))?;
-    if version != VERSION || reserved != 0 {
+    if version != VERSION {
         return Err(FormatError::Version { name: name.to_owned(), found: version, known: VERSION });
+    }
+    if reserved != 0 {
+        return Err(Malformed::from("the header's reserved bytes are not 0").at(name, 0));
     }
     Ok(())
 }

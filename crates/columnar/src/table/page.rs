@@ -61,7 +61,7 @@ pub(crate) fn encode(
             strings::encode_plain(out, values);
         }
         Values::Bytes(values) => {
-            encode_strings(out, seed, &cells.present, values, scratch, digests)
+            encode_strings(out, seed, &cells.present, values, scratch, digests);
         }
     }
 }

@@ -1,10 +1,27 @@
-//! How much a table is once decompressed: what whoever merges tables budgets memory by.
+//! What can be said of pages without decoding them: whether their checksums hold, and how much
+//! they are once decompressed, which is what whoever merges tables budgets memory by.
 
 use super::bounds::PAGE_RAW_BYTES_MAX;
 use super::{Table, compression, read_exactly};
 use crate::error::FormatError;
 
 impl Table {
+    /// Reads every page and section and checks its checksum; decodes nothing. What a writer wrote
+    /// is then what is here, be it right or wrong: [`Table::verify`] tells.
+    ///
+    /// # Errors
+    ///
+    /// The first damage found.
+    pub fn verify_checksums(&self) -> Result<(), FormatError> {
+        for section in &self.inner.footer.sections {
+            self.read_checked(section.offset, section.len, section.crc, "section")?;
+        }
+        for page in self.inner.footer.pages.iter().flatten() {
+            self.read_checked(page.offset, page.len, page.crc, "page")?;
+        }
+        Ok(())
+    }
+
     /// Bytes of all pages once decompressed. Reads the head of each page, and checks no checksum:
     /// of a damaged table the number is wrong, and harmless.
     ///

@@ -42,6 +42,8 @@ impl Table {
         for group in 0..self.groups().len() {
             let facts = self.group_facts(group, &mut services)?;
             self.check_group(group, &facts)?;
+            // Texts and resource sets must make records too.
+            self.all_records(group)?;
             if self.kind() == TableKind::Segment {
                 let keys = facts.times.iter().zip(&facts.indexes).zip(&facts.numbers);
                 for ((&time, &index), &number) in keys {
@@ -108,8 +110,6 @@ impl Table {
             }
             Ok(())
         })?;
-        // Texts and resource sets must make records too.
-        self.all_records(group)?;
         Ok(facts)
     }
 

@@ -238,3 +238,30 @@ pub(crate) struct Summary {
     pub(crate) columns: usize,
     pub(crate) times: Option<(TimestampNs, TimestampNs)>,
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::table::{BytesSource, Table};
+
+    #[test]
+    fn sections_of_unknown_kinds_are_skipped_and_checked() {
+        let mut writer = TableWriter::new(TableKind::Block, ZstdLevel(1));
+        writer.write_section(1, b"known");
+        writer.write_section(999, b"from the future");
+        writer.finish(&[], ContentDigest::EMPTY).expect("short");
+        let bytes = writer.take();
+        let open = |bytes: Vec<u8>| {
+            Table::open(Arc::new(BytesSource::new("table", bytes.into()))).expect("opens")
+        };
+        let table = open(bytes.clone());
+        table.verify().expect("verifies");
+        assert_eq!(table.section(1).expect("reads"), Some(Bytes::from_static(b"known")));
+        assert_eq!(table.section(2).expect("reads"), None);
+        let mut damaged = bytes;
+        damaged[HEADER_BYTES + b"known".len() + 3] ^= 1;
+        assert!(open(damaged).verify().is_err());
+    }
+}

@@ -28,7 +28,7 @@ fn record(number: i64) -> Record {
         Value::Array("[1, \"two\"]".into()),
     ];
     let attributes = (values.into_iter().enumerate())
-        .filter(|(kind, _)| (number as usize + kind) % 3 != 0)
+        .filter(|(kind, _)| !(number as usize + kind).is_multiple_of(3))
         .map(|(kind, value)| Attribute { name: format!("a{kind}").into(), value })
         .collect();
     let host =
@@ -51,7 +51,7 @@ fn record(number: i64) -> Record {
 }
 
 /// Two batches that hold every kind of value and every optional field.
-pub fn sample_batches() -> Vec<Vec<Record>> {
+pub(crate) fn sample_batches() -> Vec<Vec<Record>> {
     vec![(0..5).map(record).collect(), (5..12).map(record).collect()]
 }
 
@@ -68,8 +68,12 @@ fn write_block() -> Bytes {
 fn write_segment(block: Bytes) -> Bytes {
     let block = Block::open(block).expect("opens");
     let mut builder = segment_builder();
-    builder.add_block(&block, LogIndex(40), TimestampNs(1_800), &[0..5]).expect("fits");
-    builder.add_block(&block, LogIndex(41), TimestampNs(1_900), &[5..12]).expect("fits");
+    builder
+        .add_block(&block, LogIndex(40), TimestampNs(1_800), std::slice::from_ref(&(0..5)))
+        .expect("fits");
+    builder
+        .add_block(&block, LogIndex(41), TimestampNs(1_900), std::slice::from_ref(&(5..12)))
+        .expect("fits");
     segment_bytes(builder).0
 }
 

@@ -45,7 +45,7 @@ fn attributes(count: usize) -> impl Strategy<Value = Vec<Attribute>> {
 }
 
 prop_compose! {
-    pub fn record()(
+    pub(crate) fn record()(
         time in prop_oneof![0..50i64, any::<i64>()],
         service in select(vec!["api", "billing", "größe", "x"]),
         level in select(Level::ALL.to_vec()),
@@ -67,20 +67,20 @@ prop_compose! {
 }
 
 /// Batches of one block.
-pub fn batches() -> impl Strategy<Value = Vec<Vec<Record>>> {
+pub(crate) fn batches() -> impl Strategy<Value = Vec<Vec<Record>>> {
     vec(vec(record(), 0..30), 0..4)
 }
 
-pub fn key(sequence: u64) -> BatchKey {
+pub(crate) fn key(sequence: u64) -> BatchKey {
     BatchKey::parse(TenantId(0), &format!("tester:0:{sequence}")).expect("a key")
 }
 
 /// A block of batches with the sequences 1, 2, 3 …
-pub fn block_of(batches: &[Vec<Record>]) -> Block {
+pub(crate) fn block_of(batches: &[Vec<Record>]) -> Block {
     Block::open(block_bytes(batches)).expect("a new block opens")
 }
 
-pub fn block_bytes(batches: &[Vec<Record>]) -> Bytes {
+pub(crate) fn block_bytes(batches: &[Vec<Record>]) -> Bytes {
     let mut builder = BlockBuilder::new();
     for (number, records) in batches.iter().enumerate() {
         builder
@@ -95,13 +95,13 @@ pub fn block_bytes(batches: &[Vec<Record>]) -> Bytes {
     builder.finish()
 }
 
-pub fn segment_of(builder: SegmentBuilder) -> (Segment, SegmentSummary) {
+pub(crate) fn segment_of(builder: SegmentBuilder) -> (Segment, SegmentSummary) {
     let (bytes, summary) = segment_bytes(builder);
     let source = varve_columnar::BytesSource::new("segment", bytes);
     (Segment::open(Arc::new(source)).expect("a new segment opens"), summary)
 }
 
-pub fn segment_bytes(builder: SegmentBuilder) -> (Bytes, SegmentSummary) {
+pub(crate) fn segment_bytes(builder: SegmentBuilder) -> (Bytes, SegmentSummary) {
     let mut bytes = Vec::new();
     let summary = builder
         .finish(&mut |piece| {
@@ -112,6 +112,6 @@ pub fn segment_bytes(builder: SegmentBuilder) -> (Bytes, SegmentSummary) {
     (bytes.into(), summary)
 }
 
-pub fn segment_builder() -> SegmentBuilder {
+pub(crate) fn segment_builder() -> SegmentBuilder {
     SegmentBuilder::new(SegmentOptions::default())
 }

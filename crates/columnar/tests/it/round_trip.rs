@@ -18,9 +18,12 @@ fn records_of(table: &Table) -> Vec<Record> {
 }
 
 /// A model of a segment: what is stored at (timestamp, index, row).
-type Model = BTreeMap<(i64, u64, u32), (i64, Record)>;
+type Model = BTreeMap<Place, Stored>;
+type Place = (i64, u64, u32);
+/// The stamp of arrival and the record.
+type Stored = (i64, Record);
 
-fn rows_of(segment: &Segment) -> Vec<((i64, u64, u32), (i64, Record))> {
+fn rows_of(segment: &Segment) -> Vec<(Place, Stored)> {
     let table = segment.table();
     let mut rows = Vec::new();
     for group in 0..table.groups().len() {

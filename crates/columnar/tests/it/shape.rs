@@ -14,8 +14,11 @@ fn line(number: usize) -> Record {
     let text =
         |name: &str, text: String| Attribute { name: name.into(), value: Value::Text(text.into()) };
     let mut message = format!("GET /api/v1/orders/{number} took {} ms", number * 7919 % 1000);
+    let mut mixed = number as u64;
     while message.len() < 200 {
-        message.push_str(&format!(" {:x}", number.wrapping_mul(2_654_435_761) % 65_536));
+        mixed = (mixed ^ mixed >> 31).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        message.push_str([" user", " order", " upstream", " trace", " ms"][mixed as usize % 5]);
+        message.push_str(&format!("={}", mixed >> 48));
     }
     Record {
         timestamp: Some(TimestampNs(1_700_000_000_000_000_000 + number as i64 * 1_000_000)),
@@ -58,7 +61,9 @@ fn columns_cost_what_their_values_cost() {
     let block = block_of(std::slice::from_ref(&records));
     assert_eq!(block.table().all_records(0).expect("reads"), records);
     let mut builder = segment_builder();
-    builder.add_block(&block, LogIndex(1), TimestampNs(1), &[0..5000]).expect("fits");
+    builder
+        .add_block(&block, LogIndex(1), TimestampNs(1), std::slice::from_ref(&(0..5000)))
+        .expect("fits");
     let (segment, _) = segment_of(builder);
     assert_eq!(segment.table().all_records(0).expect("reads"), records);
     let attribute = segment.table().attribute_columns("attribute.00007.1");
@@ -79,7 +84,9 @@ fn groups_are_cut_by_rows_and_by_bytes() {
     assert_eq!(rows(block.table()), [8192, 8192, 3616, 1]);
     block.verify().expect("verifies");
     let mut builder = segment_builder();
-    builder.add_block(&block, LogIndex(1), TimestampNs(1), &[5..20_001]).expect("fits");
+    builder
+        .add_block(&block, LogIndex(1), TimestampNs(1), std::slice::from_ref(&(5..20_001)))
+        .expect("fits");
     let (segment, _) = segment_of(builder);
     assert_eq!(rows(segment.table()), [8192, 8192, 3611, 1]);
     segment.verify().expect("verifies");
@@ -106,6 +113,11 @@ fn what_does_not_fit_is_refused_and_nothing_of_it_added() {
     let mut long = line(1);
     long.attributes[0].value = Value::Text(text);
     assert!(matches!(push(&[long]), Err(BlockError::TooLong { record: 0, .. })));
+    let mut long = line(1);
+    long.attributes[0].name = "x".repeat(limits::ATTRIBUTE_NAME_BYTES_MAX + 1).into();
+    assert!(matches!(push(&[long]), Err(BlockError::NameTooLong { record: 0, .. })));
+    let long = Record { message: vec![b'x'; limits::MESSAGE_BYTES_MAX].into(), ..line(1) };
+    assert!(matches!(push(&vec![long; 17]), Err(BlockError::TooManyBytes { .. })));
     let rows = vec![line(1); limits::BLOCK_ROWS_MAX];
     assert_eq!(push(&rows), Err(BlockError::TooManyRows { rows: rows.len() + 1 }));
     let wide = |from: usize| Record {
@@ -158,6 +170,10 @@ fn speed() {
     let bytes = block_bytes(&batches);
     println!("block: {} bytes/row", bytes.len() / 5000);
     time("encode block", 5000, &mut || drop(block_bytes(&batches)));
+    for rows in [1, 10, 100] {
+        let few = [batches[0][..rows].to_vec()];
+        time(&format!("encode block of {rows}"), rows, &mut || drop(block_bytes(&few)));
+    }
     let block = block_of(&batches);
     time("decode records", 5000, &mut || drop(block.table().all_records(0).expect("reads")));
     time("verify", 5000, &mut || block.verify().expect("verifies"));
@@ -165,7 +181,14 @@ fn speed() {
     time("merge 16 blocks", 16 * 5000, &mut || {
         let mut builder = segment_builder();
         for index in 0..16 {
-            builder.add_block(&block, LogIndex(index), TimestampNs(1), &[0..5000]).expect("fits");
+            builder
+                .add_block(
+                    &block,
+                    LogIndex(index),
+                    TimestampNs(1),
+                    std::slice::from_ref(&(0..5000)),
+                )
+                .expect("fits");
         }
         size = segment_of(builder).1.bytes;
     });
@@ -175,7 +198,6 @@ fn speed() {
 /// Nanoseconds of CPU time of this process.
 fn cpu_ns() -> u64 {
     // The first field of schedstat: time spent on the CPU by this thread.
-    #[expect(clippy::disallowed_methods, reason = "a measurement outside any simulation")]
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
     text.split(' ').next().expect("a field").parse().expect("a number")
 }

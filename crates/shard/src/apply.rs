@@ -135,6 +135,8 @@ impl State {
 /// Opens a block whose parts are all of its rows, in order.
 fn open_block(bytes: &Bytes) -> Result<Block, String> {
     let block = Block::open(bytes.clone()).map_err(|error| error.to_string())?;
+    // Costs little, and a damaged page would make every flush fail, for ever.
+    block.table().verify_checksums().map_err(|error| error.to_string())?;
     let mut next = 0;
     for part in block.parts() {
         if part.rows.start != next || part.rows.is_empty() {

@@ -29,6 +29,8 @@ mod command;
 mod dedup;
 mod event_hours;
 mod files;
+#[cfg(test)]
+mod fixtures;
 mod flush;
 mod frame;
 mod manifest;

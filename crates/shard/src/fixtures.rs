@@ -1,0 +1,134 @@
+//! Files of every format version ever written, read for ever.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use expect_test::expect;
+use varve_types::{
+    BatchDigest, BatchKey, ContentDigest, HashRange, LogIndex, RowNumber, ShardId, TenantId,
+    TimestampNs,
+};
+
+use crate::dedup::{Dedup, Incoming};
+use crate::manifest::{Applied, DedupFile, Manifest, SegmentMeta};
+use crate::{EventHours, Phase, Position, Successor};
+
+const MANIFEST_V1: &[u8] = include_bytes!("../tests/fixtures/manifest-v1");
+const DEDUP_V1: &[u8] = include_bytes!("../tests/fixtures/dedup-v1");
+
+const STAMP: TimestampNs = TimestampNs(1_780_000_000_123_456_789);
+
+/// What the fixture's manifest says.
+fn manifest() -> Manifest {
+    let segment = |number: u64, rows: u64| {
+        let mut hours = EventHours::default();
+        hours.add(TimestampNs(-5), 1);
+        hours.add(STAMP, rows - 1);
+        SegmentMeta {
+            name: format!("seg-{number:020}-0000000002.vseg"),
+            rows,
+            digest: ContentDigest(u128::from(rows) << 90 | 77),
+            min_time: TimestampNs(-5),
+            max_time: STAMP,
+            bytes: 1_000 * rows,
+            checksum: 0xdead_beef,
+            first_index: LogIndex(number),
+            last_index: LogIndex(number + 9),
+            hours,
+        }
+    };
+    let [left, right] = HashRange::WHOLE.halves().expect("divides");
+    Manifest {
+        version: 3,
+        shard: ShardId(7),
+        applied: Some(Applied {
+            index: LogIndex(40),
+            position: Bytes::from_static(b"opaque to the shard"),
+        }),
+        phase: Phase::Sealed {
+            successors: vec![
+                Successor { shard: ShardId(8), range: left },
+                Successor { shard: ShardId(900), range: right },
+            ],
+        },
+        last_stamp: STAMP,
+        rows: 400,
+        digest: ContentDigest((400u128 << 90) + 154),
+        dedup: DedupFile { name: "dedup-0000000003.vdup".into(), bytes: 300, checksum: 5 },
+        segments: vec![segment(1, 100), segment(20, 300)],
+    }
+}
+
+/// What the fixture's table remembers.
+fn dedup() -> Dedup {
+    let mut table = Dedup::default();
+    let mut index = 0;
+    for (tenant, producer) in [(0, "billing-7:3"), (0, "billing-7:4"), (70_000, "A.b_c:0")] {
+        for sequence in [1u32, 2, 130, 255] {
+            for range in HashRange::split_space(u8::from(sequence == 2)) {
+                index += 3;
+                let text = format!("{producer}:{sequence}");
+                let key = BatchKey::parse(TenantId(tenant), &text).expect("a key");
+                let position = Position {
+                    shard: ShardId(7),
+                    index: LogIndex(index),
+                    row: RowNumber(200),
+                    rows: 1_000,
+                };
+                let digest = BatchDigest(u128::MAX - u128::from(sequence));
+                let stamp = TimestampNs(STAMP.get() - i64::from(tenant));
+                let part = Incoming { key: &key, digest, range, position, stamp };
+                table.take(&part, usize::MAX);
+            }
+        }
+    }
+    table
+}
+
+#[test]
+fn version_1_of_the_manifest_and_of_the_dedup_file_is_read() {
+    assert_eq!(Manifest::decode(MANIFEST_V1), Ok(manifest()));
+    assert_eq!(Dedup::decode(DEDUP_V1), Ok((dedup(), STAMP)));
+    assert_eq!(manifest().encode(), MANIFEST_V1, "version 1 is what is written");
+    assert_eq!(dedup().encode(STAMP), DEDUP_V1, "version 1 is what is written");
+}
+
+#[test]
+fn no_damage_to_a_manifest_goes_unseen_and_none_panics() {
+    let mut said = BTreeSet::new();
+    let payload_end = MANIFEST_V1.len() - 4;
+    for at in 0..MANIFEST_V1.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut bytes = MANIFEST_V1.to_vec();
+            bytes[at] ^= flip;
+            said.insert(Manifest::decode(&bytes).expect_err("is seen").what);
+            if (18..payload_end).contains(&at) {
+                // Past the checksum, so that the structure's own checks are met too.
+                let framed = crate::frame::wrap(b"VARVEMAN", 1, &bytes[18..payload_end]);
+                if let Err(error) = Manifest::decode(&framed) {
+                    said.insert(error.what);
+                }
+            }
+        }
+        said.insert(Manifest::decode(&MANIFEST_V1[..at]).expect_err("is seen").what);
+    }
+    let newer = crate::frame::wrap(b"VARVEMAN", 2, &[]);
+    said.insert(Manifest::decode(&newer).expect_err("is newer").what);
+    let said: Vec<&str> = said.into_iter().collect();
+    expect![[r#"
+        a file's name that cannot be
+        a hash range that cannot be
+        a text is not UTF-8
+        an event hour outside all time
+        an unknown form of the applied position
+        an unknown phase
+        an unknown unit of event hours
+        event hours do not ascend
+        it counts more than there is
+        it does not begin as this kind of file does
+        it ends too early
+        its checksum does not match
+        its format version is unknown: a newer release wrote it
+        there are bytes after its end"#]]
+    .assert_eq(&said.join("\n"));
+}

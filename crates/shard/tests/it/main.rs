@@ -1,0 +1,8 @@
+//! One shard on a simulated disk: what it decides, what it keeps, and what a crash or rot leaves.
+
+mod catalogue;
+mod corruption;
+mod crash;
+mod determinism;
+mod lifecycle;
+mod world;

@@ -60,10 +60,6 @@ impl Candidates {
         Self { order, depth, heap: BinaryHeap::new() }
     }
 
-    pub(crate) const fn order(&self) -> Order {
-        self.order
-    }
-
     /// Whether a row of this time may be among the first: asked before its id is looked up.
     pub(crate) fn may_take(&self, time: TimestampNs) -> bool {
         if self.heap.len() < self.depth {
@@ -77,7 +73,17 @@ impl Candidates {
 
     /// Takes a row if it is among the first.
     pub(crate) fn offer(&mut self, time: TimestampNs, id: RecordId, place: Place) {
-        let offered = (Rank::of(self.order, time, id), place);
+        self.take((Rank::of(self.order, time, id), place));
+    }
+
+    /// Takes what another worker kept, of the same order and depth.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for kept in other.heap {
+            self.take(kept);
+        }
+    }
+
+    fn take(&mut self, offered: (Rank, Place)) {
         if self.heap.len() < self.depth {
             self.heap.push(offered);
         } else if let Some(mut last) = self.heap.peek_mut()

@@ -33,3 +33,39 @@ pub struct Explain {
     /// Rows that matched: the total.
     pub rows_matched: u64,
 }
+
+impl Explain {
+    /// Adds what another worker of the same search counted.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self {
+            chunks,
+            chunks_pruned_by_time,
+            chunks_pruned_by_service,
+            groups,
+            groups_pruned_by_time,
+            groups_pruned_by_level,
+            groups_counted,
+            groups_emptied_by_service,
+            groups_emptied_by_level,
+            groups_emptied_by_attribute,
+            groups_emptied_by_words,
+            pages_read,
+            rows_scanned,
+            rows_matched,
+        } = self;
+        *chunks += other.chunks;
+        *chunks_pruned_by_time += other.chunks_pruned_by_time;
+        *chunks_pruned_by_service += other.chunks_pruned_by_service;
+        *groups += other.groups;
+        *groups_pruned_by_time += other.groups_pruned_by_time;
+        *groups_pruned_by_level += other.groups_pruned_by_level;
+        *groups_counted += other.groups_counted;
+        *groups_emptied_by_service += other.groups_emptied_by_service;
+        *groups_emptied_by_level += other.groups_emptied_by_level;
+        *groups_emptied_by_attribute += other.groups_emptied_by_attribute;
+        *groups_emptied_by_words += other.groups_emptied_by_words;
+        *pages_read += other.pages_read;
+        *rows_scanned += other.rows_scanned;
+        *rows_matched += other.rows_matched;
+    }
+}

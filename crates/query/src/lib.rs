@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! text ── WordQuery::parse ──► Search ── search(chunks, …) ──► SearchResult { total, hits, explain }
+//!                                └ Plan::new ─ work (× workers) ─ finish ┘
 //! id ───────────────────────────────────── find(chunks, …) ──► Hit
 //! ```
 //!
@@ -23,7 +24,9 @@ pub mod limits;
 mod names;
 mod needle;
 mod page;
+mod plan;
 mod row_set;
+mod scan;
 mod search;
 mod value_text;
 mod words;
@@ -34,5 +37,7 @@ pub use execute::search;
 pub use explain::Explain;
 pub use find::find;
 pub use limits::Limits;
+pub use plan::Plan;
+pub use scan::Scanned;
 pub use search::{AttributeFilter, Hit, Order, Search, SearchResult};
 pub use words::{WordQuery, WordQueryError};

@@ -79,6 +79,22 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// Makes a folder, and makes the names of it and of the folders above it that were not there
+/// durable.
+pub(crate) fn make_dir(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    let above = |path: &Path| match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => path.to_owned(),
+    };
+    let missing: Vec<&Path> =
+        dir.ancestors().take_while(|path| *path != Path::new("") && !disk.exists(path)).collect();
+    disk.create_dir_all(dir)?;
+    // Its own name in any case: who made it may not have come to this.
+    disk.sync_dir(&above(dir))?;
+    missing.iter().skip(1).try_for_each(|path| disk.sync_dir(&above(path)))
+}
+
 /// Writes a small file whole.
 pub(crate) fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<(u64, u32)> {
     let mut draft = Draft::begin(disk, path.to_owned())?;

@@ -3,6 +3,7 @@
 mod catalogue;
 mod corruption;
 mod crash;
+mod cutting;
 mod determinism;
 mod lifecycle;
 mod world;

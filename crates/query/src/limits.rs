@@ -10,7 +10,8 @@ use crate::QueryError;
 pub const TERMS_MAX: usize = 64;
 
 /// How deep pages reach: `offset + limit`. Every record up to there is a candidate held in
-/// memory, at [`CANDIDATE_BYTES`] each, so this bounds a search to tens of megabytes.
+/// memory, at [`CANDIDATE_BYTES`] each, so this bounds a search to tens of
+/// megabytes per worker.
 pub const DEPTH_MAX: u64 = 1_000_000;
 
 /// What one answer's records may occupy, in bytes, unless the caller sets another bound: ten

@@ -96,7 +96,7 @@ fn check(world: &World, search_for: &Search) {
 /// One worker or, for every other offset, three that take turns as they come.
 fn search_by(world: &World, wanted: &Search) -> SearchResult {
     let limits = Limits::default();
-    if wanted.offset % 2 == 0 {
+    if wanted.offset.is_multiple_of(2) {
         return search(&world.chunks, wanted, &limits).expect("answers");
     }
     let plan = Plan::new(&world.chunks, wanted, &limits).expect("plans");

@@ -93,7 +93,8 @@ pub fn recognise(line: &[u8], clues: &Clues) -> Recognised {
 }
 
 /// The time that the whole of a text is, for fields that hold a time alone.
-pub(crate) fn whole_time(text: &str, clues: &Clues) -> Option<TimestampNs> {
+#[must_use]
+pub fn whole_time(text: &str, clues: &Clues) -> Option<TimestampNs> {
     let line = text.as_bytes();
     time_at(line, 0, Place::Start, clues)
         .filter(|found| found.end == line.len())

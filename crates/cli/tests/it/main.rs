@@ -1,0 +1,4 @@
+//! Tests of the binary from outside.
+
+mod run;
+mod usage;

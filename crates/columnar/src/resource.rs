@@ -75,3 +75,23 @@ fn read_value(reader: &mut Reader<'_>, kind: ValueKind) -> Result<Value, Malform
         ValueKind::Bytes => Value::Bytes(Bytes::copy_from_slice(reader.bytes()?)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_decodes_encodes_again(bytes: Vec<u8>) {
+            // Lengths may be padded varints; the values are what counts.
+            if let Some(resource) = decode_resource(&bytes) {
+                let mut out = Vec::new();
+                encode_resource(&resource, &mut out);
+                let again = decode_resource(&out).expect("what was encoded decodes");
+                prop_assert_eq!(format!("{again:?}"), format!("{resource:?}"));
+            }
+        }
+    }
+}

@@ -86,3 +86,33 @@ fn read(reader: &mut Reader<'_>, first_row: u32) -> Result<Part, Malformed> {
         content: ContentDigest(reader.u128()?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(
+            random: Vec<u8>,
+            edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        ) {
+            let part = |sequence, rows: Range<u32>| Part {
+                key: BatchKey::parse(TenantId(3), &format!("p:9:{sequence}")).expect("a key"),
+                batch_digest: BatchDigest(5),
+                range: HashRange::WHOLE,
+                rows,
+                content: ContentDigest(6),
+            };
+            let parts = vec![part(1, 0..10), part(200, 10..10), part(3, 10..300)];
+            let mut bytes = encode(&parts);
+            prop_assert_eq!(decode(&bytes), Ok(parts));
+            let span = bytes.len();
+            edits.into_iter().for_each(|(at, byte)| bytes[at.index(span)] = byte);
+            let _ = decode(&bytes);
+            let _ = decode(&random);
+        }
+    }
+}

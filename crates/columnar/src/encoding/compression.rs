@@ -105,3 +105,29 @@ fn decompressed(frame: &[u8], len: usize) -> Result<Bytes, Malformed> {
         Ok(raw.into())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_load_again_and_none_panic(
+            raw in proptest::collection::vec(0..4u8, 0..2000),
+            at in any::<prop::sample::Index>(),
+            byte: u8,
+        ) {
+            let mut stored = Vec::new();
+            let len = store(&mut stored, &raw, ZstdLevel(1));
+            prop_assert!(len == stored.len() && len <= raw.len() + 1);
+            prop_assert_eq!(load(&stored.clone().into(), raw.len()), Ok(raw.clone().into()));
+            if !raw.is_empty() {
+                prop_assert!(load(&stored.clone().into(), raw.len() - 1).is_err());
+            }
+            stored[at.index(len)] = byte;
+            let _ = load(&stored.into(), 4096);
+        }
+    }
+}

@@ -46,3 +46,20 @@ pub(super) fn decode(bytes: &[u8]) -> Result<EventHours, Malformed> {
     reader.end()?;
     Ok(hours)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn counts_read_back_and_no_bytes_panic(times: Vec<i64>, random: Vec<u8>) {
+            let mut hours = EventHours::new();
+            times.iter().for_each(|&time| count(&mut hours, time));
+            prop_assert_eq!(decode(&encode(&hours)), Ok(hours));
+            let _ = decode(&random);
+        }
+    }
+}

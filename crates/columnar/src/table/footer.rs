@@ -325,3 +325,78 @@ fn read_sections(
     }
     Ok(sections)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use varve_types::ValueKind;
+
+    use super::*;
+
+    const END: u64 = 5000;
+
+    fn sample() -> Footer {
+        let group = |first_row| GroupMeta {
+            rows: 100,
+            first_row,
+            min_time: TimestampNs(-5),
+            max_time: TimestampNs(5_000_000_000),
+            levels: LevelSet::EMPTY,
+            indexes: Some((LogIndex(3), LogIndex(300))),
+        };
+        let attribute =
+            |name: &str| ColumnId::Attribute { name: name.into(), kind: ValueKind::Text };
+        let fixed = ColumnId::FIXED.into_iter();
+        let columns: Vec<_> = fixed.chain([attribute("a"), attribute("b")]).collect();
+        let mut offset = 0;
+        let mut take = |len: u32| {
+            offset += u64::from(len);
+            offset - u64::from(len)
+        };
+        let mut pages = |len| {
+            let columns = 0..columns.len() as u32;
+            columns.map(|column| PageEntry { column, offset: take(len), len, crc: 7 }).collect()
+        };
+        let pages = vec![pages(100), pages(200)];
+        let sections = vec![
+            SectionEntry { kind: 1, offset: take(400), len: 400, crc: 8 },
+            SectionEntry { kind: 700, offset: take(1000), len: 1000, crc: 9 },
+        ];
+        Footer {
+            kind: TableKind::Segment,
+            rows: 200,
+            digest: ContentDigest(1 << 90),
+            groups: vec![group(0), group(100)],
+            services: Some(vec!["api".into(), "web".into()]),
+            columns,
+            pages,
+            sections,
+        }
+    }
+
+    #[test]
+    fn a_footer_reads_back() {
+        let footer = sample();
+        assert_eq!(Footer::decode(&footer.encode(), 0, END), Ok(footer));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn no_footer_panics_whatever_its_bytes(
+            edits in vec((any::<Index>(), any::<u8>()), 1..4),
+            random: Vec<u8>,
+        ) {
+            let mut bytes = sample().encode();
+            let span = bytes.len();
+            for (at, byte) in edits {
+                bytes[at.index(span)] = byte;
+            }
+            let _ = Footer::decode(&bytes, 0, END);
+            let _ = Footer::decode(&random, 16, END);
+        }
+    }
+}

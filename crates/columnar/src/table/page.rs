@@ -162,3 +162,88 @@ fn check_services(column: &Column) -> Result<(), Malformed> {
         Err("a service is not UTF-8".into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+    use varve_types::ValueKind;
+
+    use super::*;
+    use crate::cells::GroupCells;
+
+    const ROWS: u32 = 300;
+
+    fn columns() -> Vec<ColumnId> {
+        let kinds = (0..9).filter_map(ValueKind::from_number);
+        let attributes = kinds.map(|kind| ColumnId::Attribute { name: "a".into(), kind });
+        ColumnId::FIXED.into_iter().chain(attributes).collect()
+    }
+
+    /// A page of the column with a value in every `step`th row, and few or many distinct values.
+    fn page_of(id: &ColumnId, step: u32, distinct: u32) -> Vec<u8> {
+        let is_narrow = id.digest_int_bytes() == Some(1);
+        let distinct = if is_narrow { distinct.min(2) } else { distinct };
+        let mut group = GroupCells::new();
+        let place = group.column(id);
+        let step = if id.is_always_present(true) { 1 } else { step };
+        for row in (0..ROWS).filter(|row| row % step == 0) {
+            let number = row.wrapping_mul(2_654_435_761) % distinct;
+            match id.class() {
+                ColumnClass::Ints => group.cells[place].push_int(row, i64::from(number)),
+                ColumnClass::Bytes => {
+                    group.push_bytes(place, row, format!("value {number}").as_bytes());
+                }
+                ColumnClass::Unit => group.cells[place].push_unit(row),
+            }
+        }
+        let mut out = Vec::new();
+        let mut digests = vec![RowDigest::default(); ROWS as usize];
+        let (seed, cells) = (group.seeds[place], &group.cells[place]);
+        encode(&mut out, id, seed, cells, &mut Interner::default(), &mut digests);
+        // What is digested while encoding is what reading digests.
+        let column = decode(&out.clone().into(), id, ROWS, true).expect("a new page reads");
+        let mut read = vec![RowDigest::default(); ROWS as usize];
+        crate::digest::add_column(id, &column, &mut read);
+        assert_eq!(digests, read, "{id}");
+        out
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn no_page_panics_whatever_its_bytes(
+            id in select(columns()),
+            step in 1..40u32,
+            distinct in select(vec![1, 2, 1000]),
+            edits in vec((any::<Index>(), any::<u8>()), 0..4),
+            len in any::<Index>(),
+        ) {
+            let mut page = page_of(&id, step, distinct);
+            let span = page.len();
+            for (at, byte) in edits {
+                page[at.index(span)] = byte;
+            }
+            page.truncate(span - len.index(span) / 8);
+            if let Ok(column) = decode(&page.into(), &id, ROWS, true) {
+                let mut digests = vec![RowDigest::default(); ROWS as usize];
+                crate::digest::add_column(&id, &column, &mut digests);
+                prop_assert_eq!(column.iter().count(), column.presence().len());
+                let wanted: Vec<u32> = (0..ROWS).collect();
+                let mut seen = 0;
+                column.presence().for_wanted(&wanted, |_, position| {
+                    let _ = column.cell(position);
+                    seen += 1;
+                });
+                prop_assert_eq!(seen, column.presence().len());
+            }
+        }
+
+        #[test]
+        fn random_bytes_do_not_panic(id in select(columns()), page: Vec<u8>, rows in 1..2000u32) {
+            let _ = decode(&page.into(), &id, rows, true);
+        }
+    }
+}

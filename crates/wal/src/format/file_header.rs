@@ -8,14 +8,16 @@
 //! 24  8  salt: random, part of every record header's checksum in this file
 //! 32  8  first: the sequence of its first record; all before it were synced when it was made
 //! 40  8  capacity: the file's length in bytes
-//! 48  4  crc32c of bytes 0..48
+//! 48  8  round: the number of the mark that its first record is
+//! 56  4  crc32c of bytes 0..56
 //! ```
 
-use super::{FileSequence, HEADER_COPY, RECORDS_START, RecordSequence, u32_at, u64_at};
+use super::{Counter, FileSequence, HEADER_COPY, RECORDS_START, RecordSequence, u32_at, u64_at};
 
 const MAGIC: &[u8; 8] = b"VARVEWAL";
 const VERSION: u32 = 1;
-const BYTES: usize = 52;
+const BYTES: usize = 60;
+const CRC: usize = BYTES - 4;
 
 /// The largest file: it bounds what recovery reads at once.
 pub(crate) const CAPACITY_MAX: u64 = 1 << 30;
@@ -27,6 +29,7 @@ pub(crate) struct FileHeader {
     pub(crate) salt: u64,
     pub(crate) first: RecordSequence,
     pub(crate) capacity: u64,
+    pub(crate) round: Counter,
 }
 
 /// Why a file's header cannot be used.
@@ -45,7 +48,7 @@ impl FileHeader {
         copy.extend_from_slice(MAGIC);
         copy.extend_from_slice(&VERSION.to_le_bytes());
         copy.extend_from_slice(&[0; 4]);
-        for field in [self.sequence.0, self.salt, self.first.0, self.capacity] {
+        for field in [self.sequence.0, self.salt, self.first.0, self.capacity, self.round.0] {
             copy.extend_from_slice(&field.to_le_bytes());
         }
         copy.extend_from_slice(&crc32c::crc32c(&copy).to_le_bytes());
@@ -65,7 +68,7 @@ impl FileHeader {
     }
 
     fn decode_copy(copy: &[u8]) -> Option<Result<Self, FileHeaderError>> {
-        if &copy[..8] != MAGIC || crc32c::crc32c(&copy[..48]) != u32_at(copy, 48) {
+        if &copy[..8] != MAGIC || crc32c::crc32c(&copy[..CRC]) != u32_at(copy, CRC) {
             return None;
         }
         let version = u32_at(copy, 8);
@@ -77,6 +80,7 @@ impl FileHeader {
             salt: u64_at(copy, 24),
             first: RecordSequence(u64_at(copy, 32)),
             capacity: u64_at(copy, 40),
+            round: Counter(u64_at(copy, 48)),
         };
         let sane =
             header.first.0 > 0 && (RECORDS_START as u64..=CAPACITY_MAX).contains(&header.capacity);
@@ -95,6 +99,7 @@ mod tests {
             salt: 0xfeed,
             first: RecordSequence(99),
             capacity: 1 << 16,
+            round: Counter(5),
         };
         let block = header.encode();
         assert_eq!(FileHeader::decode(&block), Ok(header));

@@ -3,14 +3,17 @@
 //! A log is a row of files, `00000001.log` and on, each preallocated and later recycled:
 //!
 //! ```text
-//! file     0     file header, 52 bytes, the rest of 2,048 zero
-//!       2048     the same again: one flipped bit must not cost a whole file
+//! file     0     file header, 60 bytes, then zeros
+//!       1024     note of what is synced, 12 bytes, then zeros
+//!       2048     the header again: one flipped bit must not cost a whole file
+//!       3072     the other note
 //!       4096     records, one after another, each at a multiple of 8
 //!        …       whatever the file held before it was recycled, or zeros
 //! ```
 //!
 //! A file gets its name only after its header is synced, so a named file without a readable
-//! header is damaged, never half made. See [`file_header`], [`record`] and [`payload`].
+//! header is damaged, never half made. See [`file_header`], [`synced_slot`], [`record`]
+//! and [`payload`].
 //!
 //! What was in a recycled file is never taken for a record: each header's checksum also covers
 //! the file's random salt and the header's own offset, and its sequence would be below the file's
@@ -19,6 +22,7 @@
 pub(crate) mod file_header;
 pub(crate) mod payload;
 pub(crate) mod record;
+pub(crate) mod synced_slot;
 
 /// Where the first record stands.
 pub(crate) const RECORDS_START: usize = 4096;

@@ -15,7 +15,7 @@ pub use report::{Cut, DamagedPlace, RecoveryReport};
 use crate::error::{IoFailure, WalError};
 use crate::folder::{Folder, LogFile};
 use crate::format::file_header::{CAPACITY_MAX, FileHeader, FileHeaderError};
-use crate::format::{FileSequence, RECORDS_START, RecordSequence};
+use crate::format::{Counter, FileSequence, RECORDS_START, RecordSequence};
 use crate::options::WalOptions;
 use replay::Replay;
 use scan::{After, Found, Scan};
@@ -146,6 +146,7 @@ impl Reading {
         };
         if first {
             self.next = header.first;
+            self.replay.round = Counter(header.round.0 - 1);
         }
         let whole = *bytes >= header.capacity;
         let mut contents =
@@ -167,7 +168,7 @@ impl Reading {
             self.cut = Some(Cut { file: path.clone(), offset });
         }
         if whole {
-            self.position = Some(end as u64);
+            self.position = end.map(|end| end as u64);
         } else if after == After::Nothing {
             self.replay.damage(path, *bytes, "the file is shorter than it was made");
             self.skip_unknown(after);
@@ -188,8 +189,13 @@ impl Reading {
         self.replay.damage(path, 0, what);
         if let Some((file, capacity)) = file {
             // So that it is freed with those before it; nothing is ever read from it.
-            let header =
-                FileHeader { sequence: *sequence, salt: 0, first: self.next, capacity: *capacity };
+            let header = FileHeader {
+                sequence: *sequence,
+                salt: 0,
+                first: self.next,
+                capacity: *capacity,
+                round: self.replay.round,
+            };
             let (path, file) = (path.clone(), Arc::clone(file));
             self.files.push_back(Arc::new(LogFile { path, file, header }));
         }

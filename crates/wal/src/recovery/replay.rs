@@ -173,10 +173,8 @@ impl Replay {
 
     fn count_round(&mut self, round: Counter) {
         self.marks_in_file += 1;
-        if self.round != Counter(0) {
-            let missed = round.0.saturating_sub(self.round.0).saturating_sub(1);
-            self.accounted = self.accounted.saturating_add(missed);
-        }
+        let missed = round.0.saturating_sub(self.round.0).saturating_sub(1);
+        self.accounted = self.accounted.saturating_add(missed);
         self.round = round;
     }
 

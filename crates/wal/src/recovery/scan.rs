@@ -2,11 +2,11 @@
 //!
 //! Pure: bytes in, findings out. Bad bytes are rot when anything proves that the record there was
 //! synced: a later record (each says what was synced before it was written), or a later file
-//! (its header says so). Otherwise they are what a torn last write left, and the log ends there.
+//! (its header says so), or the note in its own first block. Otherwise they are what a torn last write left, and the log ends there.
 
 use crate::format::file_header::FileHeader;
 use crate::format::record::{RECORD_HEADER_BYTES, RecordHeader};
-use crate::format::{RECORDS_START, RecordSequence};
+use crate::format::{RECORDS_START, RecordSequence, synced_slot};
 
 /// What follows a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(crate) struct Scan<'a> {
     bytes: &'a [u8],
     header: FileHeader,
     after: After,
+    /// What the file's own notes prove.
+    noted: Option<RecordSequence>,
     /// Filled at the first bad record: what later headers of this file prove.
     later: Option<Later>,
 }
@@ -49,21 +51,22 @@ struct Later {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) const fn new(bytes: &'a [u8], header: FileHeader, after: After) -> Self {
-        Self { bytes, header, after, later: None }
+    pub(crate) fn new(bytes: &'a [u8], header: FileHeader, after: After) -> Self {
+        let noted = synced_slot::decode(bytes, header.salt);
+        Self { bytes, header, after, noted, later: None }
     }
 
     /// Reads the file, whose next record has sequence `next`. Answers where its records end and
-    /// the sequence after the last.
+    /// the sequence after the last; `None` when its end is lost and it takes no more.
     pub(crate) fn run(
         mut self,
         mut next: RecordSequence,
         visit: &mut dyn FnMut(Found<'a>),
-    ) -> (usize, RecordSequence) {
+    ) -> (Option<usize>, RecordSequence) {
         let mut at = RECORDS_START;
         loop {
             if self.after == After::Starts(next) {
-                return (at, next);
+                return (Some(at), next);
             }
             let offset = at as u64;
             match self.header_at(at).filter(|header| header.sequence == next) {
@@ -76,7 +79,7 @@ impl<'a> Scan<'a> {
                         visit(Found::BadPayload { offset, header });
                     } else {
                         visit(self.torn(at));
-                        return (at, next);
+                        return (Some(at), next);
                     }
                     at += header.record_bytes();
                     next = next.next();
@@ -87,11 +90,12 @@ impl<'a> Scan<'a> {
                         (at, next) = (resume, to);
                     }
                     Err(finding) => {
-                        finding.into_iter().for_each(visit);
-                        return match self.after {
-                            After::Starts(to) => (at, to),
-                            _ => (at, next),
+                        let end = match finding {
+                            Some(Found::Lost { to, .. }) => (None, to),
+                            _ => (Some(at), next),
                         };
+                        finding.into_iter().for_each(visit);
+                        return end;
                     }
                 },
             }
@@ -111,6 +115,10 @@ impl<'a> Scan<'a> {
             (Some((at, header)), _) if self.is_synced(at, next) => Ok((at, header.sequence)),
             (None, After::Starts(to)) => Err(Some(Found::Lost { offset, from: next, to })),
             (None, After::Unknown) => Err(None),
+            (None, After::Nothing) if self.noted >= Some(next) => {
+                let to = self.noted.map_or(next, RecordSequence::next);
+                Err(Some(Found::Lost { offset, from: next, to }))
+            }
             _ => Err(Some(self.torn(at))),
         }
     }
@@ -125,7 +133,7 @@ impl<'a> Scan<'a> {
         match self.after {
             After::Unknown => true,
             After::Starts(first) if first > sequence => true,
-            _ => self.later(at).synced.is_some_and(|synced| synced >= sequence),
+            _ => self.later(at).synced.max(self.noted) >= Some(sequence),
         }
     }
 

@@ -18,6 +18,7 @@ impl Writer {
             salt: self.random.next_u64(),
             first: self.synced.next(),
             capacity: needed.next_multiple_of(RECORDS_START) as u64,
+            round: self.round.next(),
         };
         let file = Arc::new(self.in_folder(move |folder| folder.start_log(header)).await?);
         self.shared.lock().files.insert(header.sequence, Arc::clone(&file));

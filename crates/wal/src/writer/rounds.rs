@@ -10,7 +10,7 @@ use crate::error::IoFailure;
 use crate::folder::LogFile;
 use crate::format::payload::encode_mark;
 use crate::format::record::{Kind, record_bytes};
-use crate::format::{Counter, FileSequence, RecordSequence};
+use crate::format::{Counter, FileSequence, RecordSequence, synced_slot};
 use crate::index::{Location, WriteId};
 use crate::queue::{Item, Request, Work};
 use crate::round::{Content, Round};
@@ -56,7 +56,9 @@ impl Writer {
 
         let (records, bytes) = (round.records(), round.bytes);
         let last = RecordSequence(round.next().0 - 1);
-        if let Err(failure) = self.write(round, file).await {
+        let note =
+            (records == 1).then(|| synced_slot::encode(file.header.salt, self.round, self.synced));
+        if let Err(failure) = self.write(round, file, note).await {
             return Err((failure, items));
         }
         self.synced = last;
@@ -160,13 +162,22 @@ impl Writer {
         placements
     }
 
-    async fn write(&mut self, round: Round, file: Arc<LogFile>) -> Result<(), IoFailure> {
+    async fn write(
+        &mut self,
+        round: Round,
+        file: Arc<LogFile>,
+        note: Option<(u64, [u8; 12])>,
+    ) -> Result<(), IoFailure> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let job = move || {
             round.encode(&mut buffer);
             file.file
                 .write_all_at(&buffer, round.offset)
                 .map_err(IoFailure::of("write to", &file.path))?;
+            if let Some((offset, note)) = note {
+                let written = file.file.write_all_at(&note, offset);
+                written.map_err(IoFailure::of("write to", &file.path))?;
+            }
             file.file.sync_data().map_err(IoFailure::of("sync", &file.path))?;
             Ok(buffer)
         };

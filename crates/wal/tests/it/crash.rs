@@ -1,0 +1,142 @@
+//! Crashes at every point of a recorded life, and in the middle of writes at every byte.
+//!
+//! After each, the log must be what some first part of the calls made it, that part must hold
+//! everything that was answered, and the log must go on working.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use varve_env::sim::{Op, SimDisk, Survival, Trace};
+use varve_env::{Disk, OpenMode};
+use varve_types::GroupId;
+
+use super::script::{Model, Step, script, single};
+use super::world::{append, open, run, whole_contents};
+
+/// Marks an answer in the trace: a file of this name is made.
+fn note(disk: &SimDisk, step: usize) {
+    let path = PathBuf::from(format!("/answered-{step}"));
+    disk.open(&path, OpenMode::CreateNew).unwrap();
+}
+
+/// Runs the steps, waiting for none but letting a few at a time through, and records it.
+fn record(seed: u64, steps: &[Step], together: usize) -> Trace {
+    let disk = SimDisk::new();
+    disk.start_trace();
+    run(async {
+        let (wal, _) = open(seed, &disk).await;
+        let mut model = Model::default();
+        let answered = Arc::new(AtomicUsize::new(0));
+        for (nth, step) in steps.iter().enumerate() {
+            let (disk, count) = (disk.clone(), Arc::clone(&answered));
+            let waits = !matches!(step.1, super::script::Change::Committed(_));
+            model.call(&wal, step, move |outcome| {
+                outcome.unwrap();
+                if waits {
+                    note(&disk, nth);
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+            model.apply(step);
+            while nth % together == together - 1 && answered.load(Ordering::Relaxed) <= nth {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+            if nth % 17 == 16 {
+                tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+            }
+        }
+        wal.shutdown().await.unwrap();
+    });
+    disk.take_trace()
+}
+
+/// The models after each single change, and how many single changes come with the first steps.
+struct Expected {
+    prefixes: Vec<Model>,
+    ends: Vec<usize>,
+}
+
+impl Expected {
+    fn new(steps: &[Step]) -> Self {
+        let mut model = Model::default();
+        let mut prefixes = vec![model.clone()];
+        let mut ends = Vec::new();
+        for step in steps {
+            for step in single(std::slice::from_ref(step)) {
+                model.apply(&step);
+                prefixes.push(model.without_committed());
+            }
+            ends.push(prefixes.len() - 1);
+        }
+        Self { prefixes, ends }
+    }
+
+    /// Answered steps in the first operations of the trace: single changes that must be there.
+    fn owed(&self, ops: &[Op]) -> usize {
+        let answered = ops.iter().filter_map(|op| match op {
+            Op::Create { path } => path.to_str()?.strip_prefix("/answered-")?.parse().ok(),
+            _ => None,
+        });
+        answered.max().map_or(0, |step: usize| self.ends[step])
+    }
+
+    /// Opens what a crash left and compares.
+    fn check(&self, disk: &SimDisk, owed: usize, context: &str) {
+        run(async {
+            let (wal, report) = open(99, disk).await;
+            assert!(report.damages.is_empty(), "{context}: {report:?}");
+            let found = Model(whole_contents(&wal).await);
+            let bare = found.without_committed();
+            let matches = self.prefixes[owed..].contains(&bare);
+            assert!(matches, "{context}: not what the calls from {owed} on made it: {found:#?}");
+            // It goes on, and what was found once is found again.
+            append(&wal, 1_000, vec![(0, b"goes on".to_vec())]).await.unwrap();
+            disk.crash(Survival::Synced);
+            drop(wal);
+            let (wal, report) = open(100, disk).await;
+            assert!(report.damages.is_empty(), "{context}, again: {report:?}");
+            let mut again = Model(whole_contents(&wal).await);
+            assert!(again.0.remove(&GroupId::from_number(1_000)).is_some(), "{context}");
+            assert_eq!(again, found, "{context}, again");
+        });
+    }
+}
+
+#[test]
+fn after_every_operation_and_any_fate_of_unsynced_bytes() {
+    for (seed, steps, bytes_max, together) in [(1, 90, 900, 4), (2, 60, 3000, 9), (3, 120, 60, 20)]
+    {
+        let steps = script(seed, steps, 4, bytes_max);
+        let expected = Expected::new(&steps);
+        let trace = record(seed, &steps, together);
+        for ops in 0..=trace.ops().len() {
+            let owed = expected.owed(&trace.ops()[..ops]);
+            let seeds = (0..3).map(|fate| Survival::Seeded(fate + 10 * ops as u64));
+            for survival in [Survival::Everything, Survival::Synced].into_iter().chain(seeds) {
+                let disk = trace.replay(ops);
+                disk.crash(survival);
+                let context = format!("seed {seed}, operation {ops}, {survival:?}");
+                expected.check(&disk, owed, &context);
+            }
+        }
+    }
+}
+
+#[test]
+fn in_the_middle_of_a_write_at_every_byte() {
+    let steps = script(4, 30, 3, 40);
+    let expected = Expected::new(&steps);
+    let trace = record(4, &steps, 5);
+    for (ops, op) in trace.ops().iter().enumerate() {
+        let Op::Write { bytes, .. } = op else { continue };
+        let owed = expected.owed(&trace.ops()[..ops]);
+        // A file's first block is mostly zeros.
+        let cuts = (1..bytes.len()).filter(|cut| bytes.len() != 4096 || cut % 97 == 0);
+        for cut in cuts {
+            let disk = trace.replay_torn(ops, cut);
+            disk.crash(Survival::Everything);
+            expected.check(&disk, owed, &format!("operation {ops}, byte {cut}"));
+        }
+    }
+}

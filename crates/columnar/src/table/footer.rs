@@ -19,13 +19,13 @@
 
 use std::sync::Arc;
 
-use varve_types::{ContentDigest, LogIndex, TimestampNs, limits};
+use varve_types::{ContentDigest, limits};
 
 use crate::column_id::ColumnId;
-use crate::encoding::varint::{Reader, put_bytes, put_i64, put_u64};
+use crate::encoding::varint::{Reader, put_bytes, put_u64};
 use crate::error::Malformed;
-use crate::table::bounds::{GROUP_ROWS_MAX, ZONE_SERVICES_MAX};
-use crate::table::zone::LevelSet;
+use crate::table::bounds::ZONE_SERVICES_MAX;
+use crate::table::group::{self, GroupMeta};
 
 /// Which of the two shapes a table has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,23 +34,6 @@ pub enum TableKind {
     Block = 0,
     /// A segment: rows sorted by (timestamp, index, row), which have columns of their own.
     Segment = 1,
-}
-
-/// What a table says of one row group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupMeta {
-    /// How many rows, at least 1.
-    pub rows: u32,
-    /// The position of its first row in the table.
-    pub first_row: u64,
-    /// The earliest timestamp.
-    pub min_time: TimestampNs,
-    /// The latest timestamp.
-    pub max_time: TimestampNs,
-    /// The levels that occur.
-    pub levels: LevelSet,
-    /// In segments: the lowest and the highest log index of its rows.
-    pub indexes: Option<(LogIndex, LogIndex)>,
 }
 
 /// Where one page lies.
@@ -93,8 +76,8 @@ impl Footer {
         put_u64(&mut out, self.rows);
         out.extend_from_slice(&self.digest.0.to_le_bytes());
         put_u64(&mut out, self.groups.len() as u64);
-        for group in &self.groups {
-            put_group(&mut out, group);
+        for meta in &self.groups {
+            group::put(&mut out, meta);
         }
         out.push(u8::from(self.services.is_some()));
         if let Some(services) = &self.services {
@@ -137,7 +120,7 @@ impl Footer {
         let rows = reader.varint()?;
         let digest = ContentDigest(reader.u128()?);
         let bytes_left = end.saturating_sub(offset);
-        let groups = read_groups(&mut reader, kind, bytes_left)?;
+        let groups = group::read(&mut reader, kind, bytes_left)?;
         if groups.iter().map(|group| u64::from(group.rows)).sum::<u64>() != rows {
             return Err("the footer's groups have other rows than the table".into());
         }
@@ -175,64 +158,9 @@ impl Footer {
     }
 }
 
-fn put_group(out: &mut Vec<u8>, group: &GroupMeta) {
-    put_u64(out, u64::from(group.rows));
-    put_i64(out, group.min_time.get());
-    put_u64(out, group.max_time.get().wrapping_sub(group.min_time.get()) as u64);
-    out.push(group.levels.bits());
-    if let Some((lowest, highest)) = group.indexes {
-        put_u64(out, lowest.get());
-        put_u64(out, highest.get() - lowest.get());
-    }
-}
-
 /// The fewest bytes that a page takes as stored: how it is compressed, and its presence. What a
 /// compressed footer may claim is bounded by the bytes that the table really has.
-const PAGE_BYTES_MIN: u64 = 2;
-
-fn read_groups(
-    reader: &mut Reader<'_>,
-    kind: TableKind,
-    bytes_left: u64,
-) -> Result<Vec<GroupMeta>, Malformed> {
-    let count = reader.count(4)?;
-    if count as u64 > bytes_left / PAGE_BYTES_MIN {
-        return Err("the footer lists more groups than the table has bytes for".into());
-    }
-    let mut groups = Vec::with_capacity(count);
-    let mut first_row = 0;
-    for _ in 0..count {
-        let rows = reader.varint_u32()?;
-        if rows == 0 || rows > GROUP_ROWS_MAX {
-            return Err("a row group has an impossible number of rows".into());
-        }
-        let min_time = reader.zigzag()?;
-        let max_time = min_time
-            .checked_add_unsigned(reader.varint()?)
-            .ok_or("a row group's times are outside what 64 bits hold")?;
-        let levels = LevelSet::from_bits(reader.u8()?).ok_or("a row group has an unknown level")?;
-        let indexes = match kind {
-            TableKind::Block => None,
-            TableKind::Segment => {
-                let lowest = reader.varint()?;
-                let highest = lowest
-                    .checked_add(reader.varint()?)
-                    .ok_or("a row group's indexes are outside what 64 bits hold")?;
-                Some((LogIndex(lowest), LogIndex(highest)))
-            }
-        };
-        groups.push(GroupMeta {
-            rows,
-            first_row,
-            min_time: TimestampNs(min_time),
-            max_time: TimestampNs(max_time),
-            levels,
-            indexes,
-        });
-        first_row += u64::from(rows);
-    }
-    Ok(groups)
-}
+pub(super) const PAGE_BYTES_MIN: u64 = 2;
 
 fn read_services(reader: &mut Reader<'_>) -> Result<Option<Vec<Arc<str>>>, Malformed> {
     match reader.u8()? {
@@ -331,9 +259,10 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::sample::Index;
-    use varve_types::ValueKind;
+    use varve_types::{LogIndex, TimestampNs, ValueKind};
 
     use super::*;
+    use crate::table::zone::LevelSet;
 
     const END: u64 = 5000;
 

@@ -22,6 +22,7 @@
 
 pub mod bounds;
 mod footer;
+mod group;
 pub(crate) mod page;
 mod raw;
 mod read;
@@ -42,7 +43,8 @@ use crate::encoding::varint::Reader;
 use crate::error::{FormatError, Malformed};
 use bounds::FOOTER_RAW_BYTES_MAX;
 use footer::Footer;
-pub use footer::{GroupMeta, TableKind};
+pub use footer::TableKind;
+pub use group::GroupMeta;
 use read::{check_crc, read_exactly};
 pub use source::{BytesSource, PageSource};
 pub use zone::{LevelSet, ZoneMap};

@@ -1,0 +1,52 @@
+//! What can be set: from a file, from `VARVE_` variables and from flags, in that order, the later
+//! over the earlier.
+//!
+//! [`RawConfig`] is what people write; [`Config`] is what the node runs on, checked and with its
+//! types. Everything wrong is found at start, in an error that names the key.
+
+mod raw;
+mod resolve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use raw::RawConfig;
+pub use resolve::ConfigError;
+
+/// The checked configuration of one node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// HTTP API, metrics, health.
+    pub listen_http: SocketAddr,
+    /// gRPC: logs, cluster, health, reflection.
+    pub listen_grpc: SocketAddr,
+    /// The address under which other nodes would reach this one: written into the catalog.
+    pub peer_address: String,
+    /// How long a window takes writes before its shards are rolled over.
+    pub window: Duration,
+    /// Blocks in a shard after which it is rolled over though its window is young, in bytes.
+    pub window_bytes: u64,
+    /// Encoded blocks in memory per shard after which they are written out as segments, in bytes.
+    pub tail_bytes: u64,
+    /// Decoded requests that wait to be stored; above it the node answers 429. In bytes.
+    pub queue_bytes: usize,
+    /// How long a request may take before its outcome is reported as unknown.
+    pub request_timeout: Duration,
+    /// Free room on the disk below which the node refuses appends and goes on answering, in bytes.
+    pub disk_free_min_bytes: u64,
+    /// One file of the write-ahead log, in bytes.
+    pub wal_file_bytes: u64,
+    /// Room set aside so that votes, seals and purges still go through on a full disk, in bytes.
+    pub wal_reserve_bytes: u64,
+    /// Entries of the write-ahead log kept in memory, in bytes.
+    pub wal_cache_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        RawConfig::default().resolve().expect("BUG: the default configuration does not resolve")
+    }
+}

@@ -1,0 +1,94 @@
+//! The configuration as people write it: text and numbers under flat keys.
+
+use std::path::Path;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use super::ConfigError;
+
+/// The keys of the configuration file; each is also a flag (`--data-dir`) and a variable
+/// (`VARVE_DATA_DIR`). Sizes are written as "64 MiB", durations as "6h" or "30s".
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// Where everything is kept; made when it is not there.
+    pub data_dir: String,
+    /// `ADDRESS:PORT` of the HTTP API.
+    pub listen_http: String,
+    /// `ADDRESS:PORT` of the gRPC API.
+    pub listen_grpc: String,
+    /// `ADDRESS:PORT` kept for other nodes.
+    pub listen_peer: String,
+    /// `HOST:PORT` under which other nodes reach this one; empty: as `listen_peer`.
+    pub advertise_peer: String,
+    /// Listen off loopback though nothing is encrypted and nobody is asked who they are.
+    pub insecure: bool,
+    /// How long a window takes writes.
+    pub window: String,
+    /// How much a shard of a window takes.
+    pub window_size: String,
+    /// How much a shard holds in memory before it writes segments.
+    pub tail_size: String,
+    /// How much may wait to be stored.
+    pub queue_size: String,
+    /// How long a request may take.
+    pub request_timeout: String,
+    /// Free room below which appends are refused.
+    pub disk_free_min: String,
+    /// One file of the write-ahead log.
+    pub wal_file_size: String,
+    /// Room set aside for a full disk.
+    pub wal_reserve_size: String,
+    /// Log entries kept in memory.
+    pub wal_cache_size: String,
+}
+
+impl Default for RawConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: "./varve-data".to_owned(),
+            listen_http: "127.0.0.1:9430".to_owned(),
+            listen_grpc: "127.0.0.1:9431".to_owned(),
+            listen_peer: "127.0.0.1:9432".to_owned(),
+            advertise_peer: String::new(),
+            insecure: false,
+            window: "6h".to_owned(),
+            window_size: "4 GiB".to_owned(),
+            tail_size: "8 MiB".to_owned(),
+            queue_size: "128 MiB".to_owned(),
+            request_timeout: "30s".to_owned(),
+            disk_free_min: "256 MiB".to_owned(),
+            wal_file_size: "64 MiB".to_owned(),
+            wal_reserve_size: "64 MiB".to_owned(),
+            wal_cache_size: "32 MiB".to_owned(),
+        }
+    }
+}
+
+/// Variables with our prefix that belong to the command line and not to the node.
+const COMMAND_LINE_VARIABLES: &[&str] = &["log", "endpoint", "shared", "config"];
+
+impl RawConfig {
+    /// Gathers the configuration: defaults, the file, variables, and what `flags` sets.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or a key is unknown or of the wrong type; the error names
+    /// the key and where it was set.
+    pub fn load(file: Option<&Path>, flags: impl Serialize) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(path) = file {
+            if !path.is_file() {
+                return Err(ConfigError::NoFile { path: path.to_owned() });
+            }
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        figment
+            .merge(Env::prefixed("VARVE_").ignore(COMMAND_LINE_VARIABLES))
+            .merge(Serialized::defaults(flags))
+            .extract()
+            .map_err(|error| ConfigError::Form { message: error.to_string() })
+    }
+}

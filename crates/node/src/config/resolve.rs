@@ -1,0 +1,222 @@
+//! From text to types, with every mistake named by its key.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+use varve_types::limits;
+
+use super::{Config, RawConfig};
+
+/// Why the node cannot start with this configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file named is not there.
+    #[error("configuration file {} does not exist", path.display())]
+    NoFile {
+        /// As it was given.
+        path: PathBuf,
+    },
+    /// A key is unknown or has a value of another type.
+    #[error("configuration: {message}")]
+    Form {
+        /// Names the key and where it was set.
+        message: String,
+    },
+    /// A value does not read.
+    #[error("configuration key `{key}`: {value:?} is not {wanted}")]
+    Value {
+        /// Its key.
+        key: &'static str,
+        /// As it was given.
+        value: String,
+        /// What would read, with an example.
+        wanted: &'static str,
+    },
+    /// A value is outside its bounds.
+    #[error("configuration key `{key}`: {value:?} is outside {bounds}")]
+    Bounds {
+        /// Its key.
+        key: &'static str,
+        /// As it was given.
+        value: String,
+        /// From where to where.
+        bounds: &'static str,
+    },
+    /// An address is open to others while nothing protects it.
+    #[error(
+        "configuration key `{key}`: {address} is reachable from other machines, and nothing is encrypted or authenticated yet; listen on 127.0.0.1, or set `insecure` (--insecure) if the network is trusted"
+    )]
+    Exposed {
+        /// Its key.
+        key: &'static str,
+        /// What it is set to.
+        address: SocketAddr,
+    },
+}
+
+impl RawConfig {
+    /// Checks every key.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake, by key.
+    pub fn resolve(&self) -> Result<Config, ConfigError> {
+        let peer = self.address("listen_peer", &self.listen_peer)?;
+        let advertised = &self.advertise_peer;
+        if !advertised.is_empty() && advertised.rsplit_once(':').is_none() {
+            return Err(value("advertise_peer", advertised, "HOST:PORT, for example \"a:9432\""));
+        }
+        if self.data_dir.is_empty() {
+            return Err(value("data_dir", "", "a directory"));
+        }
+        Ok(Config {
+            data_dir: PathBuf::from(&self.data_dir),
+            listen_http: self.address("listen_http", &self.listen_http)?,
+            listen_grpc: self.address("listen_grpc", &self.listen_grpc)?,
+            peer_address: if advertised.is_empty() { peer.to_string() } else { advertised.clone() },
+            window: duration("window", &self.window, WINDOW_BOUNDS)?,
+            window_bytes: size("window_size", &self.window_size, MIB, 1 << 40, "1 MiB to 1 TiB")?,
+            tail_bytes: size("tail_size", &self.tail_size, 1 << 16, 64 * MIB, "64 KiB to 64 MiB")?,
+            queue_bytes: memory("queue_size", &self.queue_size)?,
+            request_timeout: duration("request_timeout", &self.request_timeout, TIMEOUT_BOUNDS)?,
+            disk_free_min_bytes: size(
+                "disk_free_min",
+                &self.disk_free_min,
+                0,
+                u64::MAX,
+                "0 and above",
+            )?,
+            wal_file_bytes: size(
+                "wal_file_size",
+                &self.wal_file_size,
+                WAL_FILE_BYTES_MIN,
+                1 << 30,
+                "32 MiB to 1 GiB",
+            )?,
+            wal_reserve_bytes: size(
+                "wal_reserve_size",
+                &self.wal_reserve_size,
+                MIB,
+                1 << 30,
+                "1 MiB to 1 GiB",
+            )?,
+            wal_cache_bytes: memory("wal_cache_size", &self.wal_cache_size)?,
+        })
+    }
+
+    fn address(&self, key: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
+        let address: SocketAddr = text
+            .parse()
+            .map_err(|_| value(key, text, "ADDRESS:PORT, for example \"127.0.0.1:9430\""))?;
+        if !address.ip().is_loopback() && !self.insecure {
+            return Err(ConfigError::Exposed { key, address });
+        }
+        Ok(address)
+    }
+}
+
+const MIB: u64 = 1 << 20;
+/// A log file holds at least one block of the largest size with its record header.
+const WAL_FILE_BYTES_MIN: u64 = 2 * limits::BLOCK_BYTES_MAX as u64;
+const WINDOW_BOUNDS: (Duration, Duration, &str) =
+    (Duration::from_secs(10), Duration::from_secs(7 * 24 * 3600), "10s to 7d");
+const TIMEOUT_BOUNDS: (Duration, Duration, &str) =
+    (Duration::from_secs(1), Duration::from_secs(600), "1s to 10m");
+
+fn value(key: &'static str, value: &str, wanted: &'static str) -> ConfigError {
+    ConfigError::Value { key, value: value.to_owned(), wanted }
+}
+
+fn duration(
+    key: &'static str,
+    text: &str,
+    (min, max, bounds): (Duration, Duration, &'static str),
+) -> Result<Duration, ConfigError> {
+    let wanted = "a duration, for example \"6h\" or \"30s\"";
+    let parsed: SignedDuration = text.parse().map_err(|_| value(key, text, wanted))?;
+    let parsed = Duration::try_from(parsed).map_err(|_| value(key, text, wanted))?;
+    if parsed < min || parsed > max {
+        return Err(ConfigError::Bounds { key, value: text.to_owned(), bounds });
+    }
+    Ok(parsed)
+}
+
+fn size(
+    key: &'static str,
+    text: &str,
+    min: u64,
+    max: u64,
+    bounds: &'static str,
+) -> Result<u64, ConfigError> {
+    let parsed: ByteSize =
+        text.parse().map_err(|_| value(key, text, "a size, for example \"64 MiB\""))?;
+    if parsed.as_u64() < min || parsed.as_u64() > max {
+        return Err(ConfigError::Bounds { key, value: text.to_owned(), bounds });
+    }
+    Ok(parsed.as_u64())
+}
+
+/// A budget of memory: at least one request of the largest size.
+fn memory(key: &'static str, text: &str) -> Result<usize, ConfigError> {
+    let bytes = size(key, text, limits::KEYED_BATCH_BYTES_MAX as u64, 1 << 40, "8 MiB to 1 TiB")?;
+    usize::try_from(bytes).map_err(|_| ConfigError::Bounds {
+        key,
+        value: text.to_owned(),
+        bounds: "what this machine can address",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(change: impl FnOnce(&mut RawConfig)) -> String {
+        let mut raw = RawConfig::default();
+        change(&mut raw);
+        raw.resolve().expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn every_mistake_names_its_key_and_what_would_do() {
+        let said = [
+            refusal(|raw| raw.listen_http = "here".into()),
+            refusal(|raw| raw.listen_grpc = "0.0.0.0:9431".into()),
+            refusal(|raw| raw.window = "soon".into()),
+            refusal(|raw| raw.window = "1s".into()),
+            refusal(|raw| raw.tail_size = "1 GiB".into()),
+            refusal(|raw| raw.queue_size = "lots".into()),
+            refusal(|raw| raw.advertise_peer = "nowhere".into()),
+        ]
+        .join("\n");
+        expect_test::expect![[r#"
+            configuration key `listen_http`: "here" is not ADDRESS:PORT, for example "127.0.0.1:9430"
+            configuration key `listen_grpc`: 0.0.0.0:9431 is reachable from other machines, and nothing is encrypted or authenticated yet; listen on 127.0.0.1, or set `insecure` (--insecure) if the network is trusted
+            configuration key `window`: "soon" is not a duration, for example "6h" or "30s"
+            configuration key `window`: "1s" is outside 10s to 7d
+            configuration key `tail_size`: "1 GiB" is outside 64 KiB to 64 MiB
+            configuration key `queue_size`: "lots" is not a size, for example "64 MiB"
+            configuration key `advertise_peer`: "nowhere" is not HOST:PORT, for example "a:9432""#]]
+        .assert_eq(&said);
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_an_unknown_key_is_named() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("varve.toml");
+        #[expect(clippy::disallowed_methods, reason = "a test writes its own input")]
+        let write = |text: &str| std::fs::write(&file, text).expect("written");
+
+        write("window = \"1h\"\nqueue_size = \"32 MiB\"\n");
+        let flags = std::collections::BTreeMap::from([("window", "2h")]);
+        let raw = RawConfig::load(Some(&file), &flags).expect("loads");
+        assert_eq!((raw.window.as_str(), raw.queue_size.as_str()), ("2h", "32 MiB"));
+
+        write("windwo = \"1h\"\n");
+        let none = std::collections::BTreeMap::<&str, &str>::new();
+        let said = RawConfig::load(Some(&file), &none).expect_err("refused").to_string();
+        assert!(said.contains("windwo"), "{said}");
+    }
+}

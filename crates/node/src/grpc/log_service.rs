@@ -1,0 +1,208 @@
+//! `LogService`: append, stream of appends, query, one record.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+use varve_proto::v1::append_stream_response::Outcome;
+use varve_proto::v1::log_service_server::LogService;
+use varve_proto::v1::query_response::Part;
+use varve_proto::{RecordEncoder, decode_level, encode_commit_token, v1};
+use varve_query::{AttributeFilter, Hit, Order, Search, WordQuery};
+use varve_types::{LogIndex, RecordId, ShardId, TenantId, TimeRange, TimestampNs, limits};
+
+use super::status::Refusal;
+use crate::gateway::Appended;
+use crate::server::Services;
+
+/// Batches of one stream that are stored at the same time; a producer's window.
+const STREAM_IN_FLIGHT: usize = limits::PRODUCER_WINDOW as usize;
+
+/// Records in one message of an answer.
+const RECORDS_PER_MESSAGE: usize = 1_000;
+
+/// Records answered when the request does not say how many.
+const LIMIT: u64 = 100;
+
+/// The service.
+#[derive(Clone)]
+pub(super) struct LogApi {
+    services: Arc<Services>,
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl LogApi {
+    pub(super) const fn new(services: Arc<Services>) -> Self {
+        Self { services }
+    }
+
+    async fn store(&self, request: v1::AppendRequest) -> Result<v1::AppendResponse, Refusal> {
+        let want_ids = request.want_ids;
+        let batch = self
+            .services
+            .env
+            .blocking
+            .run(move || varve_ingest::grpc::decode(TenantId(0), request))
+            .await?;
+        Ok(response(&self.services.gateway.append(batch, want_ids).await?))
+    }
+}
+
+fn response(appended: &Appended) -> v1::AppendResponse {
+    let mut positions: BTreeMap<ShardId, LogIndex> = BTreeMap::new();
+    for place in &appended.placements {
+        let reached = positions.entry(place.position.shard).or_default();
+        *reached = (*reached).max(place.position.index);
+    }
+    v1::AppendResponse {
+        accepted: appended.accepted as u64,
+        duplicate: appended.duplicate,
+        token: Some(encode_commit_token(&positions)),
+        log_ids: appended.ids.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[tonic::async_trait]
+impl LogService for LogApi {
+    async fn append(
+        &self,
+        request: Request<v1::AppendRequest>,
+    ) -> Result<Response<v1::AppendResponse>, Status> {
+        Ok(Response::new(self.store(request.into_inner()).await?))
+    }
+
+    type AppendStreamStream = Answers<v1::AppendStreamResponse>;
+
+    async fn append_stream(
+        &self,
+        request: Request<Streaming<v1::AppendRequest>>,
+    ) -> Result<Response<Self::AppendStreamStream>, Status> {
+        let mut requests = request.into_inner();
+        let (answers, receiver) = mpsc::channel(STREAM_IN_FLIGHT);
+        let api = self.clone();
+        tokio::spawn(async move {
+            // A place in the channel is taken before the next batch is read, so a client that
+            // does not read its answers is not read either.
+            while let Ok(place) = answers.clone().reserve_owned().await {
+                let request = match requests.next().await {
+                    Some(Ok(request)) => request,
+                    Some(Err(status)) => {
+                        place.send(Err(status));
+                        break;
+                    }
+                    None => break,
+                };
+                let api = api.clone();
+                tokio::spawn(async move {
+                    let sequence = request.key.as_ref().map_or(0, |key| key.sequence);
+                    let outcome = match api.store(request).await {
+                        Ok(response) => Outcome::Accepted(response),
+                        Err(refusal) => Outcome::Error(refusal.into_message()),
+                    };
+                    place.send(Ok(v1::AppendStreamResponse { sequence, outcome: Some(outcome) }));
+                });
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    type QueryStream = Answers<v1::QueryResponse>;
+
+    async fn query(
+        &self,
+        request: Request<v1::QueryRequest>,
+    ) -> Result<Response<Self::QueryStream>, Status> {
+        let search = search(request.into_inner())?;
+        let found = self.services.reader.search(search).await?;
+        let summary = v1::QuerySummary {
+            total: found.result.total,
+            as_of: Some(encode_commit_token(&found.as_of)),
+        };
+        let mut parts = vec![Part::Summary(summary)];
+        parts.extend(found.result.hits.chunks(RECORDS_PER_MESSAGE).map(records));
+        let answers = parts.into_iter().map(|part| Ok(v1::QueryResponse { part: Some(part) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(answers))))
+    }
+
+    async fn get_record(
+        &self,
+        request: Request<v1::GetRecordRequest>,
+    ) -> Result<Response<v1::GetRecordResponse>, Status> {
+        let id: RecordId = request
+            .into_inner()
+            .log_id
+            .parse()
+            .map_err(|error| Status::invalid_argument(format!("log_id: {error}")))?;
+        let hit = self
+            .services
+            .reader
+            .find(id)
+            .await?
+            .ok_or_else(|| Status::not_found(format!("no record has the id {id}")))?;
+        let mut encoder = RecordEncoder::default();
+        let record = Some(stored(&mut encoder, &hit));
+        Ok(Response::new(v1::GetRecordResponse { resources: encoder.into_resources(), record }))
+    }
+}
+
+fn records(hits: &[Hit]) -> Part {
+    let mut encoder = RecordEncoder::default();
+    let records = hits.iter().map(|hit| stored(&mut encoder, hit)).collect();
+    Part::Records(v1::QueryRecords { resources: encoder.into_resources(), records })
+}
+
+fn stored(encoder: &mut RecordEncoder, hit: &Hit) -> v1::StoredRecord {
+    v1::StoredRecord {
+        log_id: hit.id.to_string(),
+        created_at_ns: hit.created_at.get(),
+        record: Some(encoder.encode(&hit.record)),
+    }
+}
+
+fn search(request: v1::QueryRequest) -> Result<Search, Status> {
+    let invalid =
+        |field: &str, error: String| Status::invalid_argument(format!("{field}: {error}"));
+    let levels = request
+        .levels
+        .iter()
+        .map(|&level| decode_level(level).map_err(|error| invalid("levels", error.to_string())))
+        .collect::<Result<_, _>>()?;
+    let words =
+        WordQuery::parse(&request.words).map_err(|error| invalid("words", error.to_string()))?;
+    let order = match v1::Order::try_from(request.order) {
+        Ok(v1::Order::Newest) => Order::Newest,
+        Ok(v1::Order::Oldest) => Order::Oldest,
+        Err(_) => return Err(invalid("order", format!("{} is no order", request.order))),
+    };
+    let max = limits::PAGE_SIZE_MAX as u64;
+    let limit = match u64::from(request.limit) {
+        0 => LIMIT,
+        limit if limit <= max => limit,
+        limit => {
+            return Err(invalid("limit", format!("{limit} is not a number from 1 to {max}")));
+        }
+    };
+    Ok(Search {
+        tenant: TenantId(0),
+        services: request.services,
+        levels,
+        time: TimeRange {
+            start: request.start_ns.map(TimestampNs),
+            end: request.end_ns.map(TimestampNs),
+        },
+        words,
+        attributes: request
+            .attributes
+            .into_iter()
+            .map(|v1::AttributeFilter { name, value }| AttributeFilter { name, value })
+            .collect(),
+        order,
+        offset: request.offset,
+        limit,
+    })
+}

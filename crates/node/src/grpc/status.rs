@@ -1,0 +1,134 @@
+//! Errors as gRPC shows them: a status for a call, a message for one batch of a stream.
+
+use tonic::{Code, Status};
+use varve_ingest::{ErrorKind, IngestError};
+use varve_proto::v1;
+
+use crate::gateway::AppendError;
+use crate::read::ReadError;
+
+/// Metadata that carries the key under which an unconfirmed batch may be sent again.
+const KEY_METADATA: &str = "varve-idempotency-key";
+
+/// Metadata that says how long to wait, in milliseconds.
+const RETRY_METADATA: &str = "varve-retry-after-ms";
+
+/// Why one batch was not stored.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It is bad input.
+    Ingest(IngestError),
+    /// The gateway could not store it.
+    Append(AppendError),
+}
+
+impl Refusal {
+    fn code(&self) -> Code {
+        match self {
+            Self::Ingest(error) => match error.kind() {
+                ErrorKind::TooLarge => Code::OutOfRange,
+                ErrorKind::Invalid | ErrorKind::UnsupportedMediaType => Code::InvalidArgument,
+            },
+            Self::Append(error) => match error {
+                AppendError::Conflict { .. } => Code::AlreadyExists,
+                AppendError::Forgotten { .. } => Code::FailedPrecondition,
+                AppendError::OverBudget { .. } => Code::OutOfRange,
+                AppendError::Overloaded { .. }
+                | AppendError::TooManyProducers
+                | AppendError::DiskFull => Code::ResourceExhausted,
+                AppendError::Unconfirmed { .. } => Code::Unavailable,
+            },
+        }
+    }
+
+    /// A word for programs, as log.proto lists them.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Ingest(error) => match error.kind() {
+                ErrorKind::TooLarge => "TOO_LARGE",
+                ErrorKind::Invalid | ErrorKind::UnsupportedMediaType => "INVALID",
+            },
+            Self::Append(error) => match error {
+                AppendError::Conflict { .. } => "CONFLICT",
+                AppendError::Forgotten { .. } => "FORGOTTEN",
+                AppendError::OverBudget { .. } => "TOO_LARGE",
+                AppendError::Overloaded { .. }
+                | AppendError::TooManyProducers
+                | AppendError::DiskFull => "OVERLOADED",
+                AppendError::Unconfirmed { .. } => "UNAVAILABLE",
+            },
+        }
+    }
+
+    fn message_and_hint(&self) -> (String, String) {
+        match self {
+            Self::Ingest(error) => (error.to_string(), error.hint().to_owned()),
+            Self::Append(error) => (error.to_string(), error.hint()),
+        }
+    }
+
+    fn retry_after_ms(&self) -> Option<u32> {
+        let Self::Append(error) = self else { return None };
+        error.retry_after().map(|after| u32::try_from(after.as_millis()).unwrap_or(u32::MAX))
+    }
+
+    /// As the answer to one batch of a stream.
+    pub fn into_message(self) -> v1::AppendError {
+        let (message, hint) = self.message_and_hint();
+        let lowest_sequence = match &self {
+            Self::Append(AppendError::Forgotten { lowest, .. }) => lowest.get(),
+            _ => 0,
+        };
+        v1::AppendError {
+            code: self.code().into(),
+            message,
+            hint,
+            retryable: self.retry_after_ms().is_some(),
+            retry_after_ms: self.retry_after_ms().unwrap_or(0),
+            lowest_sequence,
+            reason: self.reason().to_owned(),
+        }
+    }
+}
+
+impl From<IngestError> for Refusal {
+    fn from(error: IngestError) -> Self {
+        Self::Ingest(error)
+    }
+}
+
+impl From<AppendError> for Refusal {
+    fn from(error: AppendError) -> Self {
+        Self::Append(error)
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let (message, hint) = refusal.message_and_hint();
+        let mut status = Self::new(refusal.code(), format!("{message} ({hint})"));
+        let retry = refusal.retry_after_ms().map(|ms| (RETRY_METADATA, ms.to_string()));
+        let key = match &refusal {
+            Refusal::Append(error) => error.resend_key().map(|key| (KEY_METADATA, key.to_string())),
+            Refusal::Ingest(_) => None,
+        };
+        for (name, text) in retry.into_iter().chain(key) {
+            if let Ok(value) = text.parse() {
+                status.metadata_mut().insert(name, value);
+            }
+        }
+        status
+    }
+}
+
+impl From<ReadError> for Status {
+    fn from(error: ReadError) -> Self {
+        let code = match &error {
+            ReadError::Query(_) => Code::InvalidArgument,
+            ReadError::Corrupt(_) => Code::DataLoss,
+            ReadError::Unavailable(_) => Code::Unavailable,
+            ReadError::Busy => Code::ResourceExhausted,
+        };
+        Self::new(code, format!("{error} ({})", error.hint()))
+    }
+}

@@ -1,0 +1,64 @@
+//! Reads a request's body within the limits.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use varve_types::limits;
+
+use super::ApiError;
+use crate::gateway::{Budget, Reservation};
+
+/// A body that is too large is read on and thrown away up to this many bytes, so that the client
+/// gets to read the answer instead of a closed connection.
+const DISCARDED_BYTES_MAX: usize = 4 * limits::REQUEST_BYTES_MAX;
+
+/// Reads a whole body, reserving its memory as it comes.
+///
+/// # Errors
+///
+/// 413 above [`limits::REQUEST_BYTES_MAX`], 429 when the node's budget is used up, 400 when the
+/// client stops halfway.
+pub(super) async fn read(body: Body, budget: &Budget) -> Result<(Bytes, Reservation), ApiError> {
+    let mut reservation = budget.reserve(0)?;
+    let mut bytes = BytesMut::new();
+    let mut seen = 0;
+    let mut refused = None;
+    let mut body = body;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            ApiError::invalid(
+                format!("the body broke off after {seen} bytes: {error}"),
+                "send the whole body, with its right Content-Length",
+            )
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if refused.is_none() {
+            refused = admit(seen, data.len(), &mut reservation).err();
+            if refused.is_none() {
+                bytes.extend_from_slice(&data);
+                continue;
+            }
+            bytes = BytesMut::new();
+        }
+        if seen > DISCARDED_BYTES_MAX {
+            break;
+        }
+    }
+    match refused {
+        Some(error) => Err(error),
+        None => Ok((bytes.freeze(), reservation)),
+    }
+}
+
+fn admit(seen: usize, more: usize, reservation: &mut Reservation) -> Result<(), ApiError> {
+    if seen > limits::REQUEST_BYTES_MAX {
+        return Err(ApiError::new(
+            axum::http::StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("the body is larger than {} bytes", limits::REQUEST_BYTES_MAX),
+            "send it in several requests",
+        ));
+    }
+    Ok(reservation.grow(more)?)
+}

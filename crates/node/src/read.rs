@@ -1,0 +1,230 @@
+//! From a search to its answer: what shards show, as chunks that the query engine reads.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::try_join_all;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use varve_columnar::Table;
+use varve_consensus::{Host, ShardRead};
+use varve_env::Env;
+use varve_query::{Chunk, Hit, Limits, Origin, Plan, QueryError, Search, SearchResult};
+use varve_shard::{SegmentHandle, TailBlock};
+use varve_types::{LogIndex, RecordId, ShardId};
+
+use crate::metrics;
+
+/// Searches that run at the same time; each may hold what [`Limits`] allow.
+const SEARCHES_MAX: usize = 8;
+
+/// Searches that wait for one of those places before a further one is turned away.
+const WAITING_MAX: usize = 64;
+
+/// Threads that share one search. More would take the cores from ingestion.
+const WORKERS_MAX: usize = 2;
+
+/// Why a search has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The question goes past a bound.
+    #[error(transparent)]
+    Query(QueryError),
+    /// Stored bytes are damaged. The text names the file.
+    #[error(transparent)]
+    Corrupt(QueryError),
+    /// A shard cannot be asked now.
+    #[error(transparent)]
+    Unavailable(#[from] varve_consensus::ReadError),
+    /// Too many searches wait already.
+    #[error("too many searches wait already")]
+    Busy,
+}
+
+impl ReadError {
+    /// What the client can do.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Query(_) => "narrow the time range, or ask for less at a time",
+            Self::Corrupt(_) => {
+                "the file named is damaged; nothing of it is served. Restore it from a replica or a \
+                 backup"
+            }
+            Self::Unavailable(_) | Self::Busy => "try again in a moment",
+        }
+    }
+}
+
+impl From<QueryError> for ReadError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Table(_) => Self::Corrupt(error),
+            other => Self::Query(other),
+        }
+    }
+}
+
+/// An answer, and how far each shard's log was read for it.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The records and their exact total.
+    pub result: SearchResult,
+    /// What it shows.
+    pub as_of: BTreeMap<ShardId, LogIndex>,
+}
+
+/// Answers searches from what this node can read.
+pub(crate) struct Reader {
+    host: Host,
+    env: Env,
+    running: Arc<Semaphore>,
+    waiting: Semaphore,
+}
+
+/// Stops a search whose caller went away.
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Reader {
+    /// A reader of the shards that `host` has.
+    #[must_use]
+    pub(crate) fn new(host: Host, env: Env) -> Self {
+        let running = Arc::new(Semaphore::new(SEARCHES_MAX));
+        let waiting = Semaphore::new(WAITING_MAX);
+        Self { host, env, running, waiting }
+    }
+
+    /// Runs a search that sees everything acknowledged before it was asked.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`]; an answer is never partial.
+    pub(crate) async fn search(&self, search: Search) -> Result<Found, ReadError> {
+        let asked = Instant::now();
+        let found = self.run_search(search).await;
+        metrics::search(found.is_err(), asked.elapsed());
+        found
+    }
+
+    async fn run_search(&self, search: Search) -> Result<Found, ReadError> {
+        let _place = self.place().await?;
+        let reads = self.host.read_all().await?;
+        let as_of = reads.iter().filter_map(|read| Some((read.shard, read.index?))).collect();
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let _cancel = CancelOnDrop(Arc::clone(&cancelled));
+        let limits = Limits { cancelled: Some(cancelled), ..Limits::default() };
+        let plan = Arc::new(Plan::new(&chunks(&reads), &search, &limits)?);
+        let workers = plan.groups().clamp(1, WORKERS_MAX);
+        let work = (0..workers).map(|_| {
+            let plan = Arc::clone(&plan);
+            self.env.blocking.run(move || plan.work())
+        });
+        let scanned = try_join_all(work).await?;
+        let result = self
+            .env
+            .blocking
+            .run(move || {
+                let plan = Arc::into_inner(plan).expect("BUG: a worker still holds the plan");
+                plan.finish(scanned)
+            })
+            .await?;
+        Ok(Found { result, as_of })
+    }
+
+    /// The record with an id, if it is stored.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`].
+    pub(crate) async fn find(&self, id: RecordId) -> Result<Option<Hit>, ReadError> {
+        let _place = self.place().await?;
+        let reads = self.host.read_all().await?;
+        Ok(self.env.blocking.run(move || varve_query::find(&chunks(&reads), id)).await?)
+    }
+
+    /// Whether every shard can be read.
+    ///
+    /// # Errors
+    ///
+    /// Names the shard that cannot.
+    pub(crate) async fn probe(&self) -> Result<(), ReadError> {
+        self.host.read_all().await?;
+        Ok(())
+    }
+
+    /// Waits for a place among the searches that run.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, ReadError> {
+        let _waits = self.waiting.try_acquire().map_err(|_| ReadError::Busy)?;
+        // The semaphore is never closed.
+        Arc::clone(&self.running).acquire_owned().await.map_err(|_| ReadError::Busy)
+    }
+}
+
+/// Everything that the shards show, as chunks.
+fn chunks(reads: &[ShardRead]) -> Vec<Arc<dyn Chunk>> {
+    let mut chunks: Vec<Arc<dyn Chunk>> = Vec::new();
+    for read in reads {
+        let shard = read.shard;
+        for segment in read.view.segments.iter() {
+            chunks.push(Arc::new(SegmentChunk { shard, segment: Arc::clone(segment) }));
+        }
+        for block in &read.view.tail {
+            chunks.push(Arc::new(TailChunk { shard, block: Arc::clone(block) }));
+        }
+    }
+    chunks
+}
+
+struct TailChunk {
+    shard: ShardId,
+    block: Arc<TailBlock>,
+}
+
+struct SegmentChunk {
+    shard: ShardId,
+    segment: Arc<SegmentHandle>,
+}
+
+impl Chunk for TailChunk {
+    fn table(&self) -> &Table {
+        self.block.block().table()
+    }
+
+    fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Block { index: self.block.index(), created_at: self.block.created_at() }
+    }
+
+    fn dead(&self) -> &[Range<u32>] {
+        self.block.dead()
+    }
+}
+
+impl Chunk for SegmentChunk {
+    fn table(&self) -> &Table {
+        self.segment.table()
+    }
+
+    fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Segment
+    }
+
+    fn dead(&self) -> &[Range<u32>] {
+        &[]
+    }
+}

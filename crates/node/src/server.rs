@@ -1,0 +1,251 @@
+//! Starts a node, serves until told to stop, and stops in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use varve_consensus::{Host, HostOptions, HostSettings, NewDisk, NoPeers, Settings, ShardStatus};
+use varve_env::Env;
+use varve_env::disk::DiskLock;
+use varve_env::network::Listener;
+use varve_proto::v1;
+use varve_shard::ShardOptions;
+use varve_types::{LogIndex, NodeId};
+use varve_wal::{RecoveryReport, Wal, WalOptions};
+
+use crate::disk_guard::{DiskGuard, take_data_dir};
+use crate::gateway::{Budget, Gateway};
+use crate::listen::{HttpListener, connections};
+use crate::metrics::{self, Holdings};
+use crate::read::Reader;
+use crate::{Config, NodeError, grpc, http};
+
+/// What a node does when it must not go on: a failed sync, most likely. The text names the
+/// remedy. It must not return to the caller in production.
+pub(crate) type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What a node needs beside its configuration.
+pub struct NodeOptions {
+    /// The world.
+    pub env: Env,
+    /// What to do when it must not go on.
+    pub on_fatal: OnFatal,
+}
+
+/// What handlers share.
+pub(crate) struct Services {
+    pub host: Host,
+    pub gateway: Gateway,
+    pub reader: Reader,
+    pub env: Env,
+    disk: DiskGuard,
+    wal: Wal,
+}
+
+/// A running node.
+pub struct Node {
+    services: Arc<Services>,
+    http: (SocketAddr, Listener),
+    grpc: (SocketAddr, Listener),
+    /// Held for as long as the node runs.
+    lock: Box<dyn DiskLock>,
+}
+
+impl Node {
+    /// Takes the data directory, recovers what is in it, and listens. Answers when the node is
+    /// ready to serve.
+    ///
+    /// # Errors
+    ///
+    /// Says what is in the way, and what to do.
+    pub async fn start(config: Config, options: NodeOptions) -> Result<Self, NodeError> {
+        let NodeOptions { env, on_fatal } = options;
+        metrics::install()?;
+        let lock = take_data_dir(&env, &config.data_dir).await?;
+        let http = listen(&env, "listen_http", config.listen_http).await?;
+        let grpc = listen(&env, "listen_grpc", config.listen_grpc).await?;
+        let wal_options = WalOptions {
+            file_bytes: config.wal_file_bytes,
+            reserve_bytes: config.wal_reserve_bytes,
+            cache_bytes: config.wal_cache_bytes,
+            on_fatal: Arc::clone(&on_fatal),
+        };
+        let (wal, report) = Wal::open(&env, &config.data_dir.join("wal"), wal_options).await?;
+        say_what_was_recovered(&report);
+        let host = Host::start(HostOptions {
+            env: env.clone(),
+            dir: config.data_dir.clone(),
+            wal: wal.clone(),
+            groups_may_be_missing: report.groups_may_be_missing,
+            address: config.peer_address.clone(),
+            zone: String::new(),
+            new_disk: NewDisk::Found,
+            transport: Arc::new(NoPeers),
+            settings: HostSettings {
+                shard: ShardOptions { flush_bytes: config.tail_bytes, ..ShardOptions::default() },
+                propose_limit: config.request_timeout,
+                ..HostSettings::default()
+            },
+            on_fatal,
+        })
+        .await?;
+        agree_on_windows(&host, &config).await?;
+        let disk =
+            DiskGuard::watch(env.clone(), config.data_dir.clone(), config.disk_free_min_bytes);
+        let gateway = Gateway::new(
+            host.clone(),
+            env.clone(),
+            Budget::new(config.queue_bytes),
+            disk.clone(),
+            config.request_timeout,
+        );
+        let reader = Reader::new(host.clone(), env.clone());
+        let services = Arc::new(Services { host, gateway, reader, env, disk, wal });
+        Ok(Self { services, http, grpc, lock })
+    }
+
+    /// Where HTTP is listened for.
+    #[must_use]
+    pub const fn http_address(&self) -> SocketAddr {
+        self.http.0
+    }
+
+    /// Where gRPC is listened for.
+    #[must_use]
+    pub const fn grpc_address(&self) -> SocketAddr {
+        self.grpc.0
+    }
+
+    /// Serves until `shutdown` resolves, finishes the requests under way, and stops.
+    ///
+    /// # Errors
+    ///
+    /// When a server fails as a whole.
+    pub async fn serve(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), NodeError> {
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            shutdown.await;
+            // Both servers may have ended by themselves.
+            let _ = stop.send(true);
+        });
+        let until = |mut stopped: watch::Receiver<bool>| async move {
+            // The sender goes only after it has sent.
+            let _ = stopped.wait_for(|&stop| stop).await;
+        };
+        let router = http::router(Arc::clone(&self.services));
+        let http = axum::serve(HttpListener(self.http.1), router)
+            .with_graceful_shutdown(until(stopped.clone()));
+        let grpc =
+            grpc::serve(Arc::clone(&self.services), connections(self.grpc.1), until(stopped));
+        let http = async { http.await.map_err(NodeError::Http) };
+        let served = tokio::try_join!(http, grpc);
+        self.services.host.shutdown().await;
+        let closed = self.services.wal.shutdown().await;
+        drop(self.lock);
+        served?;
+        Ok(closed?)
+    }
+}
+
+fn say_what_was_recovered(report: &RecoveryReport) {
+    tracing::info!(files = report.files, records = report.records, "the write-ahead log is open");
+    if let Some(cut) = &report.cut {
+        tracing::warn!(?cut, "a torn last write was cut off: nothing of it was acknowledged");
+    }
+    for damage in &report.damages {
+        tracing::error!(?damage, "synced bytes of the write-ahead log cannot be read back");
+    }
+    for (group, why) in &report.quarantined {
+        tracing::error!(%group, %why, "a group's log cannot be proven whole: it is not served");
+    }
+}
+
+async fn listen(
+    env: &Env,
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(SocketAddr, Listener), NodeError> {
+    let refused = |source| NodeError::Listen { key, address, source };
+    let listener = env.network.listen(address).await.map_err(refused)?;
+    Ok((listener.local_addr().map_err(refused)?, listener))
+}
+
+/// Windows are agreed on by the whole cluster: what this node is configured with is proposed to
+/// the catalog when it differs.
+async fn agree_on_windows(host: &Host, config: &Config) -> Result<(), NodeError> {
+    let agreed = host.catalog().settings.clone();
+    let wanted = Settings {
+        window_age_ns: u64::try_from(config.window.as_nanos()).unwrap_or(u64::MAX),
+        window_bytes: config.window_bytes,
+        ..agreed.clone()
+    };
+    if wanted != agreed {
+        host.change_settings(wanted).await?;
+    }
+    Ok(())
+}
+
+impl Services {
+    /// What the cluster looks like from here.
+    pub(crate) fn status(&self) -> v1::StatusResponse {
+        let catalog = self.host.catalog();
+        let nodes = catalog.nodes.iter().map(|(id, node)| v1::NodeStatus {
+            node_id: id.get(),
+            peer_address: node.address.clone(),
+        });
+        v1::StatusResponse {
+            cluster_id: self.host.cluster().to_string(),
+            node_id: self.host.node().get(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            nodes: nodes.collect(),
+            shards: self.host.status().into_iter().map(shard_status).collect(),
+            disk_full: self.disk_full(),
+        }
+    }
+
+    /// Brings the gauges up to date.
+    pub(crate) fn refresh_gauges(&self) {
+        let mut holdings = Holdings {
+            queue_bytes: self.gateway.budget().used_bytes(),
+            disk_full: self.disk_full(),
+            ..Holdings::default()
+        };
+        for shard in self.host.status() {
+            *holdings.shards.entry(shard.state).or_default() += 1;
+            if let Some(here) = shard.here {
+                holdings.rows += here.rows;
+                holdings.segment_bytes += here.disk_bytes;
+                holdings.tail_bytes += here.tail_bytes;
+                holdings.segments += here.segments as u64;
+            }
+        }
+        metrics::holdings(&holdings);
+    }
+
+    fn disk_full(&self) -> bool {
+        self.disk.is_full() || self.wal.is_full()
+    }
+}
+
+fn shard_status(shard: ShardStatus) -> v1::ShardStatus {
+    let here = shard.here;
+    let held = here.as_ref();
+    v1::ShardStatus {
+        shard: shard.shard.get(),
+        window: shard.window.get(),
+        state: shard.state.to_ascii_uppercase(),
+        range: shard.range.to_string(),
+        leader_node: shard.leader.map_or(0, NodeId::get),
+        replica_nodes: shard.nodes.into_iter().map(NodeId::get).collect(),
+        rows: held.map_or(0, |here| here.rows),
+        disk_bytes: held.map_or(0, |here| here.disk_bytes),
+        tail_bytes: held.map_or(0, |here| here.tail_bytes),
+        applied_index: held.and_then(|here| here.applied).map_or(0, LogIndex::get),
+        content_digest: held.map(|here| here.digest.to_string()).unwrap_or_default(),
+        segments: held.map_or(0, |here| u32::try_from(here.segments).unwrap_or(u32::MAX)),
+        problem: shard.problem.unwrap_or_default(),
+    }
+}

@@ -56,7 +56,7 @@ pub use flush::{FlushError, FlushJob, Flushed};
 pub use manifest::{Applied, DedupFile, Manifest, SegmentMeta};
 pub use open::{Damage, OpenError};
 pub use options::ShardOptions;
-pub use outcome::{Outcome, PartOutcome, Position, Rejection};
+pub use outcome::{Outcome, PartOutcome, Position, Rejection, StoredRange};
 pub use phase::{Origin, Phase};
 pub use segment::{SegmentError, SegmentHandle};
 pub use shard::Shard;

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! outcome   version u8 (1) | kind u8 | body
-//! part      kind u8 | position, positions, ranges or a sequence
+//! part      kind u8 | position; stored; stored, ranges; or a sequence
+//! stored    count | (range | position)…
 //! position  shard | index | row | rows
 //! ```
 
@@ -57,11 +58,13 @@ pub enum PartOutcome {
     },
     /// All of it was stored before.
     Duplicate {
-        /// Where, by range. They may hold more than was sent, when the range is narrower now.
-        positions: Vec<Position>,
+        /// Where. They may hold more than was sent, when the range is narrower now.
+        stored: Vec<StoredRange>,
     },
     /// Some of it was stored before, under narrower ranges: none of it was stored now.
     Uncovered {
+        /// Where that is.
+        stored: Vec<StoredRange>,
         /// The ranges whose rows are to be sent again, and no others.
         left: Vec<HashRange>,
     },
@@ -74,6 +77,15 @@ pub enum PartOutcome {
     },
     /// The memory for producers is used up; known producers go on.
     TooManyProducers,
+}
+
+/// Rows of a batch that were stored before: those whose hash lies in `range`, in the batch's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredRange {
+    /// The range under which they were sent.
+    pub range: HashRange,
+    /// Where they are.
+    pub position: Position,
 }
 
 /// Where rows were first stored: consecutive rows of one entry.
@@ -160,15 +172,13 @@ impl PartOutcome {
                 out.push(0);
                 position.encode_into(out);
             }
-            Self::Duplicate { positions } => {
+            Self::Duplicate { stored } => {
                 out.push(1);
-                put_len(out, positions.len());
-                for position in positions {
-                    position.encode_into(out);
-                }
+                put_stored(out, stored);
             }
-            Self::Uncovered { left } => {
+            Self::Uncovered { stored, left } => {
                 out.push(2);
+                put_stored(out, stored);
                 put_len(out, left.len());
                 for range in left {
                     put_range(out, *range);
@@ -186,15 +196,12 @@ impl PartOutcome {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match reader.u8()? {
             0 => Self::Stored { position: Position::read(reader)? },
-            1 => {
-                let count = reader.count(4)?;
-                let positions = (0..count).map(|_| Position::read(reader));
-                Self::Duplicate { positions: positions.collect::<Result<_, _>>()? }
-            }
+            1 => Self::Duplicate { stored: read_stored(reader)? },
             2 => {
+                let stored = read_stored(reader)?;
                 let count = reader.count(2)?;
                 let left = (0..count).map(|_| reader.range());
-                Self::Uncovered { left: left.collect::<Result<_, _>>()? }
+                Self::Uncovered { stored, left: left.collect::<Result<_, _>>()? }
             }
             3 => Self::Conflict,
             4 => {
@@ -205,6 +212,23 @@ impl PartOutcome {
             _ => return Err(reader.refuse("a part's outcome of an unknown kind")),
         })
     }
+}
+
+fn put_stored(out: &mut Vec<u8>, stored: &[StoredRange]) {
+    put_len(out, stored.len());
+    for part in stored {
+        put_range(out, part.range);
+        part.position.encode_into(out);
+    }
+}
+
+fn read_stored(reader: &mut Reader<'_>) -> Result<Vec<StoredRange>, DecodeError> {
+    let count = reader.count(6)?;
+    let part = |_| {
+        let range = reader.range()?;
+        Ok(StoredRange { range, position: Position::read(reader)? })
+    };
+    (0..count).map(part).collect()
 }
 
 impl Position {
@@ -259,13 +283,18 @@ mod tests {
         proptest::collection::vec(successor, 0..4)
     }
 
+    fn stored() -> impl Strategy<Value = Vec<StoredRange>> {
+        let part =
+            (range(), position()).prop_map(|(range, position)| StoredRange { range, position });
+        proptest::collection::vec(part, 0..4)
+    }
+
     fn part() -> impl Strategy<Value = PartOutcome> {
         prop_oneof![
             position().prop_map(|position| PartOutcome::Stored { position }),
-            proptest::collection::vec(position(), 0..4)
-                .prop_map(|positions| PartOutcome::Duplicate { positions }),
-            proptest::collection::vec(range(), 0..4)
-                .prop_map(|left| PartOutcome::Uncovered { left }),
+            stored().prop_map(|stored| PartOutcome::Duplicate { stored }),
+            (stored(), proptest::collection::vec(range(), 0..4))
+                .prop_map(|(stored, left)| PartOutcome::Uncovered { stored, left }),
             Just(PartOutcome::Conflict),
             (1..=u64::MAX).prop_map(|lowest| PartOutcome::Forgotten {
                 lowest: Sequence::new(lowest).expect("from 1")

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use varve_types::{BatchDigest, HashRange, Sequence, TimestampNs, limits};
 
-use crate::{PartOutcome, Position};
+use crate::{PartOutcome, Position, StoredRange};
 
 /// What one part costs in memory. Fixed, and not what some compiler makes of it: replicas of
 /// different releases must agree on when the table is full.
@@ -78,14 +78,17 @@ impl Producer {
         if overlapping.is_empty() {
             return None;
         }
-        let stored: Vec<HashRange> = overlapping.iter().map(|part| part.range).collect();
-        let left = range.without(&stored);
-        if !left.is_empty() {
-            return Some(PartOutcome::Uncovered { left });
+        let ranges: Vec<HashRange> = overlapping.iter().map(|part| part.range).collect();
+        let left = range.without(&ranges);
+        let stored = overlapping
+            .iter()
+            .map(|part| StoredRange { range: part.range, position: part.position })
+            .collect();
+        if left.is_empty() {
+            Some(PartOutcome::Duplicate { stored })
+        } else {
+            Some(PartOutcome::Uncovered { stored, left })
         }
-        let mut positions: Vec<Position> = overlapping.iter().map(|part| part.position).collect();
-        positions.dedup();
-        Some(PartOutcome::Duplicate { positions })
     }
 
     pub(super) fn remember(&mut self, part: StoredPart) {

@@ -98,12 +98,13 @@ impl Model {
 fn decision(outcome: PartOutcome) -> Decision {
     match outcome {
         PartOutcome::Stored { .. } => Decision::New,
-        PartOutcome::Duplicate { mut positions } => {
+        PartOutcome::Duplicate { stored } => {
+            let mut positions: Vec<Position> = stored.iter().map(|part| part.position).collect();
             positions.sort();
             positions.dedup();
             Decision::Duplicate(positions)
         }
-        PartOutcome::Uncovered { left } => {
+        PartOutcome::Uncovered { left, .. } => {
             Decision::Left(left.into_iter().flat_map(leaves).collect())
         }
         PartOutcome::Conflict => Decision::Conflict,

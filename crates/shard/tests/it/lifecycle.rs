@@ -34,12 +34,13 @@ fn told(part: &PartOutcome) -> String {
                 position.shard, position.index, position.row, position.rows
             )
         }
-        PartOutcome::Duplicate { positions } => {
+        PartOutcome::Duplicate { stored } => {
+            let positions = stored.iter().map(|part| part.position);
             let each =
-                positions.iter().map(|p| format!("{}/{}/{}+{}", p.shard, p.index, p.row, p.rows));
+                positions.map(|p| format!("{}/{}/{}+{}", p.shard, p.index, p.row, p.rows));
             format!("duplicate of {}", each.collect::<Vec<_>>().join(", "))
         }
-        PartOutcome::Uncovered { left } => {
+        PartOutcome::Uncovered { left, .. } => {
             let left: Vec<String> = left.iter().map(ToString::to_string).collect();
             format!("left {}", left.join(", "))
         }

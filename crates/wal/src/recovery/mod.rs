@@ -175,8 +175,10 @@ impl Reading {
         }
         // What a killed process wrote may still be only in memory.
         file.sync_data().map_err(IoFailure::of("sync", path))?;
+        // What it can hold for real, so that it is not used anew for more.
+        let header = FileHeader { capacity: header.capacity.min(*bytes), ..*header };
         let (path, file) = (path.clone(), Arc::clone(file));
-        self.files.push_back(Arc::new(LogFile { path, file, header: *header }));
+        self.files.push_back(Arc::new(LogFile { path, file, header }));
         Ok(())
     }
 

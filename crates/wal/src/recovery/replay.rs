@@ -188,7 +188,8 @@ impl Replay {
         for (group, counter) in decode_mark(payload) {
             let Some(replayed) = self.groups.get_mut(&group) else {
                 if self.removed.get(&group).is_none_or(|removed| *removed < counter) {
-                    self.unaccountable = true;
+                    // At least the listed record is lost.
+                    self.accounted = self.accounted.saturating_add(1);
                     self.found_missing(group, counter);
                 }
                 continue;
@@ -230,7 +231,8 @@ impl Replay {
                 if header.first || header.kind == Kind::Checkpoint {
                     self.lift(group);
                 } else {
-                    self.unaccountable = true;
+                    // At least the record before it is lost.
+                    self.accounted = self.accounted.saturating_add(1);
                 }
                 if let Some(replayed) = self.groups.get_mut(&group) {
                     replayed.proven = header.sequence;

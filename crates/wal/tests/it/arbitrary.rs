@@ -48,7 +48,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn files_of_noise(
@@ -85,7 +85,7 @@ proptest! {
             let target = &files[kind as usize / 4 % files.len()];
             disk.damage(target, |bytes| {
                 let round = |number: u16| if kind % 2 == 0 { number / 8 * 8 } else { number };
-                let from = round(from) as usize % source.len();
+                let from = round(from) as usize % source.len().max(1);
                 let to = round(to) as usize % bytes.len().max(1);
                 let length = (length as usize % 5000).min(source.len() - from);
                 let length = length.min(bytes.len() - to);

@@ -36,8 +36,7 @@ fn told(part: &PartOutcome) -> String {
         }
         PartOutcome::Duplicate { stored } => {
             let positions = stored.iter().map(|part| part.position);
-            let each =
-                positions.map(|p| format!("{}/{}/{}+{}", p.shard, p.index, p.row, p.rows));
+            let each = positions.map(|p| format!("{}/{}/{}+{}", p.shard, p.index, p.row, p.rows));
             format!("duplicate of {}", each.collect::<Vec<_>>().join(", "))
         }
         PartOutcome::Uncovered { left, .. } => {

@@ -122,10 +122,15 @@ impl Refusal {
             Code::Unavailable => "UNAVAILABLE",
             _ => "",
         };
+        // A server that speaks gRPC and is none of ours may say nothing but a code.
+        let message = match status.message() {
+            "" => status.code().to_string(),
+            message => message.to_owned(),
+        };
         Self {
             code: status.code(),
             reason: reason.to_owned(),
-            message: status.message().to_owned(),
+            message,
             hint: String::new(),
             retryable: is_transient(status),
             retry_after: wait_ms.map(Duration::from_millis),

@@ -1,0 +1,39 @@
+//! Consensus: the groups of one node, their logs, state machines and snapshots, and rollover.
+//!
+//! The only crate that knows openraft, and nothing of openraft shows outside. What the rest of
+//! the node sees is [`Host`]: propose a block to a shard, read shards linearizably, follow the
+//! [`Catalog`], roll shards over.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `host` | the node's groups: starting, proposing, reading, answering peers |
+//! | `catalog` | the metadata group's state and commands |
+//! | `rollover` | the plan of a rollover, and carrying it out |
+//! | `machine` | what logs are applied to, and snapshots |
+//! | `log_store` | a group's log in the shared write-ahead log |
+//! | `group` | one running Raft |
+//! | `network` | Raft's messages over a transport |
+//! | `codec` | bytes |
+//! | `runtime`, `raft_types` | what openraft is given |
+
+mod catalog;
+mod codec;
+mod errors;
+mod group;
+mod host;
+mod log_store;
+mod machine;
+mod network;
+mod raft_types;
+mod rollover;
+mod runtime;
+
+pub use catalog::{Catalog, Closed, ClusterId, Node, Settings, ShardEntry, ShardState, Window};
+pub use codec::CodecError;
+pub use errors::{CatalogError, ProposeError, ReadError, RollError, ShardError, StartError};
+pub use host::{
+    BlockCommit, Host, HostOptions, HostSettings, Invitation, NewDisk, ReceiveError, ReplicaStatus,
+    ShardRead, ShardStatus,
+};
+pub use network::{MessageKind, NoPeers, PeerError, PeerMessage, PeerTransport};
+pub use runtime::seed_this_thread;

@@ -1,0 +1,228 @@
+//! Why an operation of the host failed, one type per operation.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use varve_shard::{OpenError, Successor};
+use varve_types::{GroupId, NodeId, ShardId};
+use varve_wal::WalError;
+
+use crate::catalog::ClusterId;
+
+/// Why a node's groups do not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The disk refused.
+    #[error("{action} {path} failed: {source}; check the disk", path = path.display())]
+    Disk {
+        /// What was tried.
+        action: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the disk said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file that says which node this disk is cannot be believed.
+    #[error("{path} is no identity of a node: {what}. Restore it from a backup; never write it by hand, because a node that comes back as another breaks the cluster", path = path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The log has groups, but the file that says whose is gone.
+    #[error("{path} is missing, but the write-ahead log has groups: restore the file from a backup, or move the whole data folder away to start as a new node", path = path.display())]
+    IdentityLost {
+        /// The file that should be there.
+        path: PathBuf,
+    },
+    /// There are a catalog or shards, but the log that belongs to them is gone.
+    #[error("the write-ahead log of {path} is missing or empty, but there are shards that belong to it: restore it from a backup, or move the whole data folder away to start as a new node", path = path.display())]
+    LogLost {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// The disk belongs to another cluster or node than the invitation names.
+    #[error("this disk is node {node} of cluster {cluster}, and is not the one invited")]
+    OtherNode {
+        /// Whose disk it is.
+        cluster: ClusterId,
+        /// Which node's.
+        node: NodeId,
+    },
+    /// The metadata group's log cannot be proven whole.
+    #[error("{0}")]
+    Quarantined(String),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] WalError),
+    /// Raft did not start.
+    #[error("{group} does not start: {why}")]
+    Raft {
+        /// Which group.
+        group: GroupId,
+        /// What openraft said.
+        why: String,
+    },
+    /// A new cluster did not come up.
+    #[error("the cluster was not founded within {0:?}: the disk is too slow, or the log refuses")]
+    NotFounded(Duration),
+}
+
+/// Why a shard is not served here.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardError {
+    /// Its files do not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its log cannot be proven whole.
+    #[error("{0}")]
+    Quarantined(String),
+    /// Damage to the log may have taken all that it had of the shard.
+    #[error(
+        "shard {0} has no log, and the write-ahead log is damaged in such a way that it may have had one: replicate the shard anew from another node, or restore the log from a backup"
+    )]
+    LogLost(ShardId),
+    /// Raft did not start, or stopped.
+    #[error("shard {shard}: {why}; the shard is not served here until the node is restarted")]
+    Raft {
+        /// Which shard.
+        shard: ShardId,
+        /// What openraft said.
+        why: String,
+    },
+    /// It closed while this node was away, and its files here are not those of its holders.
+    #[error("shard {0} closed while this node was away: its holders serve it")]
+    Behind(ShardId),
+}
+
+/// Why a block was not acknowledged.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ProposeError {
+    /// The shard takes no more writes: its successors do. Nothing was stored.
+    #[error("shard {shard} is sealed, its successors are {successors:?}")]
+    Sealed {
+        /// Which shard.
+        shard: ShardId,
+        /// Who takes the writes.
+        successors: Vec<Successor>,
+    },
+    /// The shard is not open yet. Nothing was stored.
+    #[error("shard {0} takes no writes yet: try again")]
+    NotOpen(ShardId),
+    /// Another node leads. Nothing was stored.
+    #[error("shard {shard} is led by another node: {}", leader.map_or("unknown".to_owned(), |node| node.to_string()))]
+    NotLeader {
+        /// Which shard.
+        shard: ShardId,
+        /// Who leads, as far as known.
+        leader: Option<NodeId>,
+    },
+    /// This node holds no running replica of the shard. Nothing was stored.
+    #[error("shard {0} is not served here")]
+    NotHere(ShardId),
+    /// Whether it was stored is unknown: send it again under the same key.
+    #[error(
+        "shard {shard} did not answer within {limit:?}: whether the block was stored is unknown, and sending it again is safe"
+    )]
+    Timeout {
+        /// Which shard.
+        shard: ShardId,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The disk is full. Nothing was stored.
+    #[error("the disk of the write-ahead log is full: free space on it, or add nodes; reads go on")]
+    DiskFull,
+    /// The block is not what its format says, or too large. Nothing was stored.
+    #[error("the block is refused: {0}")]
+    Refused(String),
+    /// The replica stopped. Whether the block was stored is unknown.
+    #[error("shard {shard} stopped: {why}")]
+    Stopped {
+        /// Which shard.
+        shard: ShardId,
+        /// What openraft said.
+        why: String,
+    },
+}
+
+/// Why a linearizable read failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Another node leads and must be asked.
+    #[error("shard {shard} is led by another node: {}", leader.map_or("unknown".to_owned(), |node| node.to_string()))]
+    NotLeader {
+        /// Which shard.
+        shard: ShardId,
+        /// Who leads, as far as known.
+        leader: Option<NodeId>,
+    },
+    /// This node holds no replica of the shard that it may serve.
+    #[error("shard {shard} is not served here: {why}")]
+    NotHere {
+        /// Which shard.
+        shard: ShardId,
+        /// Why.
+        why: String,
+    },
+    /// No quorum confirmed the read in time.
+    #[error("shard {shard} confirmed no read within {limit:?}")]
+    Timeout {
+        /// Which shard.
+        shard: ShardId,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The replica stopped.
+    #[error("shard {shard} stopped: {why}")]
+    Stopped {
+        /// Which shard.
+        shard: ShardId,
+        /// What openraft said.
+        why: String,
+    },
+    /// The catalog's own group confirmed no read.
+    #[error("the catalog confirmed no read: {0}")]
+    Catalog(String),
+}
+
+/// Why a change of the catalog failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// Another node leads the metadata group and must be asked.
+    #[error("the catalog is led by another node: {}", .0.map_or("unknown".to_owned(), |node| node.to_string()))]
+    NotLeader(Option<NodeId>),
+    /// The catalog is not in the state that the change expects.
+    #[error("{0}")]
+    Refused(String),
+    /// Whether it was made is unknown; making it again is safe.
+    #[error("the catalog did not answer within {0:?}")]
+    Timeout(Duration),
+    /// The group stopped.
+    #[error("the catalog's group stopped: {0}")]
+    Stopped(String),
+}
+
+/// Why a shard was not rolled over.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RollError {
+    /// There is no such shard.
+    #[error("there is no shard {0}")]
+    Unknown(ShardId),
+    /// It takes longer than that; it goes on in the background.
+    #[error("shard {shard} is still {state} after {limit:?}; the rollover goes on")]
+    Timeout {
+        /// Which shard.
+        shard: ShardId,
+        /// Where it is.
+        state: String,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The node that drives rollovers could not be asked.
+    #[error("the node that leads the catalog could not be asked: {0}")]
+    Driver(String),
+}

@@ -1,0 +1,244 @@
+//! One running Raft: proposing with the retries that are safe, and rounds of read indexes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
+use openraft::{Config, ReadPolicy, SnapshotPolicy};
+use tokio::time::{Instant, sleep, timeout_at};
+use varve_env::Clock;
+use varve_types::{GroupId, LogIndex, NodeId, ReplicaId};
+
+use crate::log_store::LogStore;
+use crate::machine::Machine;
+use crate::network::Links;
+use crate::raft_types::{Payload, Place, Reply, Types};
+
+pub(crate) type Raft = openraft::Raft<Types, Machine>;
+
+/// How long to wait before asking a leader again that is not ready to lead yet.
+const RETRY: Duration = Duration::from_millis(3);
+
+/// A running replica of a group.
+pub(crate) struct Group {
+    pub(crate) id: GroupId,
+    pub(crate) replica: ReplicaId,
+    pub(crate) raft: Raft,
+    clock: Clock,
+    rounds_begun: AtomicU64,
+    last_round: tokio::sync::Mutex<(u64, Result<Option<LogIndex>, GroupError>)>,
+}
+
+/// Why a group did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum GroupError {
+    #[error("another node leads")]
+    NotLeader(Option<NodeId>),
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    #[error("{0}")]
+    Stopped(String),
+}
+
+/// The timing of all groups. The limit of one replication message is the heartbeat's interval.
+fn config() -> Result<Arc<Config>, String> {
+    let config = Config {
+        cluster_name: "varve".to_owned(),
+        heartbeat_interval: 500,
+        heartbeat_min_interval: Some(390),
+        election_timeout_min: 1000,
+        election_timeout_max: 1500,
+        install_snapshot_timeout: 60_000,
+        max_payload_entries: 256,
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: 0,
+        enable_pre_vote: Some(true),
+        // The committed position is not synced before it is used: a leader that came back must
+        // be elected again, so that it learns what was committed.
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    };
+    config.validate().map(Arc::new).map_err(|error| error.to_string())
+}
+
+impl Group {
+    /// Starts a replica; what its log holds as committed is applied when this returns.
+    pub(crate) async fn start(
+        id: GroupId,
+        links: Links,
+        log: LogStore,
+        machine: Machine,
+        clock: Clock,
+    ) -> Result<Self, String> {
+        let replica = links.from;
+        let raft = Raft::new(replica.get(), config()?, links, log, machine)
+            .await
+            .map_err(|error| error.to_string())?;
+        let last_round = tokio::sync::Mutex::new((0, Ok(None)));
+        Ok(Self { id, replica, raft, clock, rounds_begun: AtomicU64::new(0), last_round })
+    }
+
+    /// Gives the group its first members, unless it has members.
+    pub(crate) async fn initialize(&self, members: Vec<(ReplicaId, NodeId)>) -> Result<(), String> {
+        if self.raft.is_initialized().await.map_err(|error| error.to_string())? {
+            return Ok(());
+        }
+        let members: BTreeMap<u64, Place> =
+            members.into_iter().map(|(replica, node)| (replica.get(), Place(node))).collect();
+        match self.raft.initialize(members).await {
+            // Somebody else's membership came first, which is as good.
+            Ok(()) | Err(RaftError::APIError(_)) => Ok(()),
+            Err(RaftError::Fatal(fatal)) => Err(fatal.to_string()),
+        }
+    }
+
+    /// Makes the first `voters` of these members vote and the others follow, one change at a time.
+    pub(crate) async fn seat(
+        &self,
+        members: &[(ReplicaId, NodeId)],
+        voters: usize,
+    ) -> Result<(), String> {
+        let (voting, known) = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let membership = metrics.membership_config.membership();
+            let voting: BTreeSet<u64> = membership.voter_ids().collect();
+            let known: BTreeSet<u64> = membership.nodes().map(|(id, _)| *id).collect();
+            (voting, known)
+        };
+        for (replica, node) in members.iter().filter(|(id, _)| !known.contains(&id.get())) {
+            let added = self.raft.add_learner(replica.get(), Place(*node), false).await;
+            added.map_err(|error| error.to_string())?;
+        }
+        let wanted: BTreeSet<u64> = members.iter().take(voters).map(|(id, _)| id.get()).collect();
+        if voting != wanted {
+            let changed = self.raft.change_membership(wanted, true).await;
+            changed.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Whether nobody else votes. Asks the core: published metrics lag behind it.
+    pub(crate) async fn is_sole_voter(&self) -> Result<bool, String> {
+        let me = self.replica.get();
+        let alone = self
+            .raft
+            .with_raft_state(move |state| state.membership_state.effective().voter_ids().eq([me]));
+        alone.await.map_err(|error| error.to_string())
+    }
+
+    /// A sole voter needs no timeout to know that it may lead.
+    pub(crate) async fn elect_if_alone(&self) -> Result<(), String> {
+        if self.is_sole_voter().await? && !self.leads() {
+            return self.raft.trigger().elect(false).await.map_err(|error| error.to_string());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        self.raft.is_leader() && self.stopped().is_none()
+    }
+
+    /// The node that leads, as far as this replica knows.
+    pub(crate) fn leader(&self) -> Option<NodeId> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let leader = metrics.current_leader?;
+        metrics.membership_config.membership().get_node(&leader).map(|place| place.0)
+    }
+
+    /// Why the core stopped, when it did.
+    pub(crate) fn stopped(&self) -> Option<String> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.running_state.as_ref().err().map(ToString::to_string)
+    }
+
+    /// Proposes a command, stamped now, and answers its index and what applying it answered.
+    /// Asks again while this replica leads but may not write yet: nothing was appended then.
+    pub(crate) async fn propose(
+        &self,
+        command: Bytes,
+        limit: Duration,
+    ) -> Result<(LogIndex, Reply), GroupError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let payload = Payload { stamp: self.clock.now(), command: command.clone() };
+            let written = timeout_at(deadline, self.raft.client_write(payload)).await;
+            match written.map_err(|_| GroupError::Timeout(limit))? {
+                Ok(done) => return Ok((LogIndex(done.log_id.index()), done.data)),
+                Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                    self.retry_or_forward(&forward, deadline, limit).await?;
+                }
+                // It was appended, and a new leader may have kept it.
+                Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(_))) => {
+                    return Err(GroupError::Timeout(limit));
+                }
+                Err(error) => return Err(GroupError::Stopped(error.to_string())),
+            }
+        }
+    }
+
+    /// Waits a little when nobody else is known to lead; an error when somebody is.
+    async fn retry_or_forward(
+        &self,
+        forward: &ForwardToLeader<Types>,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<(), GroupError> {
+        if let Some(leader) = forward.leader_id.filter(|leader| *leader != self.replica.get()) {
+            let known = forward.leader_node.map(|place| place.0);
+            let _ = leader;
+            return Err(GroupError::NotLeader(known.or_else(|| self.leader())));
+        }
+        timeout_at(deadline, sleep(RETRY)).await.map_err(|_| GroupError::Timeout(limit))
+    }
+
+    /// An index such that a state which applied it shows everything that was acknowledged before
+    /// this call. Callers that wait at the same time share a round that began after they came.
+    pub(crate) async fn read_index(&self, limit: Duration) -> Result<Option<LogIndex>, GroupError> {
+        let arrived = self.rounds_begun.load(Ordering::SeqCst);
+        let mut last = self.last_round.lock().await;
+        if last.0 > arrived {
+            return last.1.clone();
+        }
+        let number = self.rounds_begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let result = self.read_round(limit).await;
+        *last = (number, result.clone());
+        result
+    }
+
+    async fn read_round(&self, limit: Duration) -> Result<Option<LogIndex>, GroupError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let asked = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);
+            match timeout_at(deadline, asked).await.map_err(|_| GroupError::Timeout(limit))? {
+                Ok(linearizer) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let ready = linearizer.try_await_ready(&self.raft, Some(left)).await;
+                    let ready = ready.map_err(|fatal| GroupError::Stopped(fatal.to_string()))?;
+                    let state = ready.map_err(|_| GroupError::Timeout(limit))?;
+                    return Ok(Some(LogIndex(state.read_log_id().index())));
+                }
+                Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+                    self.retry_or_forward(&forward, deadline, limit).await?;
+                }
+                Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
+                    let retry = timeout_at(deadline, sleep(RETRY));
+                    retry.await.map_err(|_| GroupError::Timeout(limit))?;
+                }
+                Err(RaftError::Fatal(fatal)) => return Err(GroupError::Stopped(fatal.to_string())),
+            }
+        }
+    }
+
+    /// Stops the replica; its log and files stay.
+    pub(crate) async fn shutdown(&self) {
+        // It may have stopped by itself before.
+        let _ = self.raft.shutdown().await;
+    }
+}

@@ -1,0 +1,231 @@
+//! The shards on this node: starting their groups, closing them, writing them out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+use varve_shard::Origin;
+use varve_types::{GroupId, NodeId, ReplicaId, ShardId};
+
+use super::{Inner, lock};
+use crate::catalog::{Closed, ShardEntry, ShardState};
+use crate::errors::ShardError;
+use crate::group::{Group, Raft};
+use crate::log_store::LogStore;
+use crate::machine::{Machine, ShardHome, ShardMachine};
+
+/// How long the first replica is given to found a group before the others do.
+const FOUNDER_GRACE: Duration = Duration::from_secs(5);
+/// How long to wait after a flush that failed.
+const FLUSH_RETRY: Duration = Duration::from_secs(1);
+
+/// A shard on this node.
+#[derive(Clone)]
+pub(super) enum Local {
+    /// Its group runs.
+    Running(Arc<Replica>),
+    /// It is immutable, and all of it is here.
+    Closed(Arc<ShardHome>),
+    /// It is not served here.
+    Refused(Arc<ShardError>),
+}
+
+/// A running replica of a shard.
+pub(crate) struct Replica {
+    pub(crate) group: Group,
+    pub(crate) home: Arc<ShardHome>,
+    flusher: JoinHandle<()>,
+    started: Instant,
+}
+
+impl Local {
+    pub(super) fn running(&self) -> Option<Arc<Replica>> {
+        match self {
+            Self::Running(replica) => Some(Arc::clone(replica)),
+            Self::Closed(_) | Self::Refused(_) => None,
+        }
+    }
+}
+
+impl Replica {
+    pub(super) async fn stop(&self) {
+        self.flusher.abort();
+        self.group.shutdown().await;
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.flusher.abort();
+    }
+}
+
+impl Inner {
+    pub(crate) fn replica(&self, shard: ShardId) -> Option<Arc<Replica>> {
+        lock(&self.shards).get(&shard).and_then(Local::running)
+    }
+
+    pub(super) fn local(&self, shard: ShardId) -> Option<Local> {
+        lock(&self.shards).get(&shard).cloned()
+    }
+
+    fn keep(&self, shard: ShardId, local: Local) {
+        lock(&self.shards).insert(shard, local);
+    }
+
+    fn root(&self, shard: ShardId) -> PathBuf {
+        self.dir.join("shards").join(shard.to_string())
+    }
+
+    /// Makes this node's groups what the catalog says.
+    pub(super) async fn reconcile(&self) {
+        let catalog = self.catalog();
+        for (&id, entry) in &catalog.shards {
+            let Some(replica) = entry.replica_on(self.node) else { continue };
+            match (&entry.state, self.local(id)) {
+                (ShardState::Closed(closed), None) => self.open_closed(id, closed).await,
+                (ShardState::Closed(closed), Some(Local::Running(replica))) => {
+                    self.close(id, &replica, closed).await;
+                }
+                (_, None) => match self.start_replica(id, replica, entry).await {
+                    Ok(replica) => self.keep(id, Local::Running(Arc::new(replica))),
+                    Err(error) => self.refuse(id, error),
+                },
+                (_, Some(Local::Running(replica))) => self.watch_over(id, &replica, entry).await,
+                (_, Some(Local::Closed(_) | Local::Refused(_))) => {}
+            }
+        }
+    }
+
+    fn refuse(&self, id: ShardId, error: ShardError) {
+        error!(shard = id.get(), "{error}");
+        self.keep(id, Local::Refused(Arc::new(error)));
+    }
+
+    async fn start_replica(
+        &self,
+        id: ShardId,
+        replica: ReplicaId,
+        entry: &ShardEntry,
+    ) -> Result<Replica, ShardError> {
+        let group_id = GroupId::shard(id);
+        let stopped = |why: String| ShardError::Raft { shard: id, why };
+        let log = self.wal.group(group_id);
+        log.check().map_err(|error| ShardError::Quarantined(error.to_string()))?;
+        if self.log_is_lost(group_id) {
+            return Err(ShardError::LogLost(id));
+        }
+        let origin = if entry.predecessors.is_empty() { Origin::First } else { Origin::Successor };
+        let home = self.open_home(id, origin).await?;
+        if let Some((purged, _)) = log.state().purged {
+            home.shard().require_applied(purged)?;
+        }
+        let machine = ShardMachine::new(Arc::clone(&home));
+        let machine = Machine::Shard(machine.map_err(|error| stopped(error.to_string()))?);
+        let links = self.links(group_id, replica);
+        let clock = self.env.clock.clone();
+        let group = Group::start(group_id, links, LogStore::new(log), machine, clock)
+            .await
+            .map_err(stopped)?;
+        if entry.replicas.first_key_value().is_some_and(|(first, _)| *first == replica) {
+            group.initialize(members(entry)).await.map_err(stopped)?;
+        }
+        group.elect_if_alone().await.map_err(stopped)?;
+        home.wake_flush_if_due();
+        let flusher = tokio::spawn(flush_whenever_due(Arc::clone(&home), group.raft.clone()));
+        Ok(Replica { group, home, flusher, started: Instant::now() })
+    }
+
+    /// Whether a group that had a log may have lost it: one that never began has none either,
+    /// but after damage to the log nobody can tell the two apart.
+    fn log_is_lost(&self, group: GroupId) -> bool {
+        self.groups_may_be_missing && !self.wal.groups().contains(&group)
+    }
+
+    async fn open_home(&self, id: ShardId, origin: Origin) -> Result<Arc<ShardHome>, ShardError> {
+        let (env, root, options) = (self.env.clone(), self.root(id), self.settings.shard);
+        let open = move || ShardHome::open(&env, root, id, options, origin);
+        Ok(Arc::new(self.env.blocking.run(open).await?))
+    }
+
+    /// Looks after a running replica: a group whose founder is gone is founded by another, and
+    /// one that stopped is taken out.
+    async fn watch_over(&self, id: ShardId, replica: &Arc<Replica>, entry: &ShardEntry) {
+        if let Some(why) = replica.group.stopped() {
+            replica.stop().await;
+            self.refuse(id, ShardError::Raft { shard: id, why });
+        } else if replica.started.elapsed() > FOUNDER_GRACE
+            && replica.group.raft.voter_ids().next().is_none()
+            && let Err(why) = replica.group.initialize(members(entry)).await
+        {
+            warn!(shard = id.get(), "the group could not be founded: {why}");
+        }
+    }
+
+    /// Ends the group of a shard that the catalog has closed, once all of it is durable here.
+    async fn close(&self, id: ShardId, replica: &Arc<Replica>, closed: &Closed) {
+        if !closed.holders.contains(&self.node) || !holds(&replica.home, closed) {
+            // Peers may still bring what is missing. What differs is never served as closed.
+            return;
+        }
+        replica.stop().await;
+        self.keep(id, Local::Closed(Arc::clone(&replica.home)));
+        self.forget_log(id).await;
+        info!(shard = id.get(), rows = closed.rows, "closed");
+    }
+
+    /// Opens a shard that was closed before this start.
+    async fn open_closed(&self, id: ShardId, closed: &Closed) {
+        match self.open_home(id, Origin::Successor).await {
+            Ok(home) if closed.holders.contains(&self.node) && holds(&home, closed) => {
+                self.keep(id, Local::Closed(home));
+                self.forget_log(id).await;
+            }
+            Ok(_) => self.refuse(id, ShardError::Behind(id)),
+            Err(error) => self.refuse(id, error),
+        }
+    }
+
+    /// Everything that the log of a closed shard holds is in its files.
+    async fn forget_log(&self, id: ShardId) {
+        let group = GroupId::shard(id);
+        if !self.wal.groups().contains(&group) {
+            return;
+        }
+        // One that cannot be removed now costs room until the next start and nothing else.
+        if let Err(error) = self.wal.group(group).remove().await {
+            warn!(shard = id.get(), "the log of a closed shard stays: {error}");
+        }
+    }
+}
+
+fn members(entry: &ShardEntry) -> Vec<(ReplicaId, NodeId)> {
+    entry.replicas.iter().map(|(replica, node)| (*replica, *node)).collect()
+}
+
+/// Whether all of a closed shard is durable here, and is what the quorum agreed on.
+fn holds(home: &ShardHome, closed: &Closed) -> bool {
+    let here = home.shard().closed();
+    here.is_some_and(|here| here.rows == closed.rows && here.digest == closed.digest)
+}
+
+/// Writes a shard's tail out whenever that is due, and lets the log be purged up to there.
+async fn flush_whenever_due(home: Arc<ShardHome>, raft: Raft) {
+    loop {
+        home.flush_due().await;
+        loop {
+            match home.flush_if_due().await {
+                // A stopped group has nothing to purge any more.
+                Ok(true) => drop(raft.trigger().snapshot().await),
+                Ok(false) => break,
+                Err(error) => {
+                    warn!("{error}; it is tried again");
+                    tokio::time::sleep(FLUSH_RETRY).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One node's groups: the catalog's and those of the shards it holds, and what the rest of the
+//! node asks of them.
+
+mod catalog_access;
+mod identity;
+mod local;
+mod read;
+mod receive;
+mod start;
+mod status;
+mod supervise;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use varve_env::Env;
+use varve_shard::ShardOptions;
+use varve_types::{GroupId, NodeId, ReplicaId, ShardId};
+use varve_wal::Wal;
+
+pub use catalog_access::Invitation;
+pub use read::ShardRead;
+pub use receive::ReceiveError;
+pub(crate) use receive::took_effect;
+pub use status::{ReplicaStatus, ShardStatus};
+pub use write::BlockCommit;
+
+use crate::catalog::{Catalog, ClusterId};
+use crate::group::Group;
+use crate::network::{Links, PeerTransport};
+use local::Local;
+
+/// What a host is started with.
+pub struct HostOptions {
+    /// The node's world.
+    pub env: Env,
+    /// The data folder; the host makes `node`, `catalog/` and `shards/` in it.
+    pub dir: PathBuf,
+    /// The write-ahead log, opened.
+    pub wal: Wal,
+    /// Whether damage to the log may have taken groups with it
+    /// (`RecoveryReport::groups_may_be_missing`): a shard without a log is then refused.
+    pub groups_may_be_missing: bool,
+    /// Where peers reach this node, as `host:port`: what a founded cluster notes of it.
+    pub address: String,
+    /// What fails together with this node; empty when nobody said.
+    pub zone: String,
+    /// What becomes of a new disk.
+    pub new_disk: NewDisk,
+    /// The way to peers.
+    pub transport: Arc<dyn PeerTransport>,
+    /// Limits and sizes.
+    pub settings: HostSettings,
+    /// Told, with the reason, when the node cannot go on: the catalog's group has stopped.
+    pub on_fatal: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// What becomes of a disk that has no identity yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewDisk {
+    /// It founds a cluster of its own.
+    Found,
+    /// It joins the cluster that invited it ([`Host::invite`]).
+    Join(Invitation),
+}
+
+/// Limits and sizes of one host.
+#[derive(Clone, Debug)]
+pub struct HostSettings {
+    /// How shards are kept.
+    pub shard: ShardOptions,
+    /// How long a proposal may take.
+    pub propose_limit: Duration,
+    /// How long a linearizable read may take.
+    pub read_limit: Duration,
+    /// How long [`Host::roll`] waits.
+    pub roll_limit: Duration,
+    /// How often the node looks at its groups when nothing happens.
+    pub tick: Duration,
+}
+
+impl Default for HostSettings {
+    fn default() -> Self {
+        Self {
+            shard: ShardOptions::default(),
+            propose_limit: Duration::from_secs(10),
+            read_limit: Duration::from_secs(10),
+            roll_limit: Duration::from_secs(30),
+            tick: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The groups of one node. Cloning shares them; they run until [`Host::shutdown`], or until the
+/// last clone is gone.
+#[derive(Clone)]
+pub struct Host(Arc<Handle>);
+
+struct Handle {
+    inner: Arc<Inner>,
+    supervisor: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What all parts of a host share.
+pub(crate) struct Inner {
+    env: Env,
+    dir: PathBuf,
+    wal: Wal,
+    groups_may_be_missing: bool,
+    node: NodeId,
+    cluster: ClusterId,
+    settings: HostSettings,
+    transport: Arc<dyn PeerTransport>,
+    on_fatal: Arc<dyn Fn(&str) + Send + Sync>,
+    catalog: watch::Receiver<Arc<Catalog>>,
+    catalog_group: Group,
+    shards: Mutex<BTreeMap<ShardId, Local>>,
+    requested: Mutex<BTreeSet<ShardId>>,
+    wake: Notify,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inner {
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.borrow())
+    }
+
+    pub(crate) const fn node(&self) -> NodeId {
+        self.node
+    }
+
+    pub(crate) const fn catalog_group(&self) -> &Group {
+        &self.catalog_group
+    }
+
+    pub(crate) fn transport(&self) -> &dyn PeerTransport {
+        &*self.transport
+    }
+
+    pub(crate) fn now(&self) -> varve_types::TimestampNs {
+        self.env.clock.now()
+    }
+
+    pub(crate) fn requested(&self) -> MutexGuard<'_, BTreeSet<ShardId>> {
+        lock(&self.requested)
+    }
+
+    /// Lets the supervisor look at once.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    fn links(&self, group: GroupId, from: ReplicaId) -> Links {
+        let transport = Arc::clone(&self.transport);
+        Links { group, from, transport, random: self.env.random.clone() }
+    }
+}
+
+impl Host {
+    /// This node.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.0.inner.node
+    }
+
+    /// The cluster it belongs to.
+    #[must_use]
+    pub fn cluster(&self) -> ClusterId {
+        self.0.inner.cluster
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.0.inner
+    }
+
+    /// Stops all groups. Everything acknowledged is in the log; nothing is written out for it.
+    pub async fn shutdown(&self) {
+        let supervisor = lock(&self.0.supervisor).take();
+        if let Some(supervisor) = supervisor {
+            supervisor.abort();
+            // An abort answers an error, and that is what was asked for.
+            let _ = supervisor.await;
+        }
+        let running: Vec<_> =
+            lock(&self.0.inner.shards).values().filter_map(Local::running).collect();
+        for replica in running {
+            replica.stop().await;
+        }
+        self.0.inner.catalog_group.shutdown().await;
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let Some(supervisor) = lock(&self.supervisor).take() {
+            supervisor.abort();
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Answering what peers send.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use varve_env::{Blocking, Disk, OpenMode};
+use varve_shard::{Command, Outcome};
+use varve_types::GroupId;
+
+use super::{Host, Inner};
+use crate::codec::{self, CodecError};
+use crate::group::{Group, Raft};
+use crate::machine::{SnapshotContent, SnapshotFile};
+use crate::network::{MessageKind, PeerMessage, SnapshotInstall, SnapshotPiece};
+use crate::raft_types::{Reply, SnapshotMeta};
+use crate::rollover::{ControlReply, ControlRequest};
+
+/// Why a peer's message gets no reply. The transport carries the text back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// It is no message of a version known here.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// There is no such replica here, or no longer.
+    #[error("{0} has no replica of that number here")]
+    NotHere(GroupId),
+    /// The disk is full.
+    #[error("the disk of the write-ahead log is full")]
+    DiskFull,
+    /// A snapshot could not be stored.
+    #[error("storing a snapshot of {group} failed: {why}")]
+    Snapshot {
+        /// Which group.
+        group: GroupId,
+        /// What went wrong.
+        why: String,
+    },
+    /// The group did not answer.
+    #[error("{0}")]
+    Group(String),
+}
+
+fn stopped(error: impl ToString) -> ReceiveError {
+    ReceiveError::Group(error.to_string())
+}
+
+impl Host {
+    /// Answers a message of a peer.
+    ///
+    /// # Errors
+    ///
+    /// Says why there is no reply; a transport hands the text to the sender.
+    pub async fn receive(&self, message: PeerMessage) -> Result<Bytes, ReceiveError> {
+        self.inner().receive(message).await
+    }
+}
+
+impl Inner {
+    async fn receive(&self, message: PeerMessage) -> Result<Bytes, ReceiveError> {
+        let Some(shard) = message.group.as_shard() else {
+            return self.receive_for(&self.catalog_group, message).await;
+        };
+        match self.replica(shard) {
+            Some(replica) => self.receive_for(&replica.group, message).await,
+            None => Err(ReceiveError::NotHere(message.group)),
+        }
+    }
+
+    async fn receive_for(
+        &self,
+        group: &Group,
+        message: PeerMessage,
+    ) -> Result<Bytes, ReceiveError> {
+        if message.to != group.replica {
+            return Err(ReceiveError::NotHere(message.group));
+        }
+        let raft = &group.raft;
+        match message.kind {
+            MessageKind::Append => {
+                let request = codec::decode_append(message.body)?;
+                if !request.entries.is_empty() && self.wal.is_full() {
+                    return Err(ReceiveError::DiskFull);
+                }
+                let reply = raft.append_entries(request).await.map_err(stopped)?;
+                Ok(codec::encode_append_reply(&reply))
+            }
+            MessageKind::Vote => {
+                let request = codec::decode_vote_request(message.body)?;
+                let reply = raft.vote(request).await.map_err(stopped)?;
+                Ok(codec::encode_vote_reply(&reply))
+            }
+            MessageKind::PreVote => {
+                let request = codec::decode_vote_request(message.body)?;
+                let reply = raft.pre_vote(request).await.map_err(stopped)?;
+                Ok(codec::encode_vote_reply(&reply))
+            }
+            MessageKind::Transfer => {
+                let request = codec::decode_transfer(message.body)?;
+                let reply = raft.handle_transfer_leader(request).await.map_err(stopped)?;
+                Ok(codec::encode_transfer_reply(&reply))
+            }
+            MessageKind::SnapshotPiece => {
+                let piece = SnapshotPiece::decode(message.body)?;
+                self.store_piece(group.id, piece).await?;
+                Ok(Bytes::new())
+            }
+            MessageKind::SnapshotInstall => {
+                let install = SnapshotInstall::decode(message.body)?;
+                self.install(group.id, raft, install).await
+            }
+            MessageKind::Control => {
+                let request = ControlRequest::decode(message.body)?;
+                Ok(self.control(group, request).await?.encode())
+            }
+        }
+    }
+
+    fn incoming(&self, group: GroupId, transfer: u64) -> Result<PathBuf, ReceiveError> {
+        match group.as_shard() {
+            None => Ok(self.catalog_incoming(transfer)),
+            Some(shard) => {
+                let replica = self.replica(shard).ok_or(ReceiveError::NotHere(group))?;
+                Ok(replica.home.incoming(transfer))
+            }
+        }
+    }
+
+    async fn store_piece(&self, group: GroupId, piece: SnapshotPiece) -> Result<(), ReceiveError> {
+        let dir = self.incoming(group, piece.transfer)?;
+        let disk = Arc::clone(&self.env.disk);
+        let store = move || {
+            disk.create_dir_all(&dir)?;
+            let file = disk.open(&dir.join(&piece.name), OpenMode::Create)?;
+            file.write_all_at(&piece.bytes, piece.offset)
+        };
+        let stored = self.env.blocking.run(store).await;
+        stored.map_err(|error| ReceiveError::Snapshot { group, why: error.to_string() })
+    }
+
+    async fn install(
+        &self,
+        group: GroupId,
+        raft: &Raft,
+        install: SnapshotInstall,
+    ) -> Result<Bytes, ReceiveError> {
+        let dir = self.incoming(group, install.transfer)?;
+        let disk = Arc::clone(&self.env.disk);
+        let (blocking, files) = (self.env.blocking.clone(), install.files);
+        let verify = move || verified(&*disk, &blocking, dir, &files);
+        let content = self.env.blocking.run(verify).await;
+        let content = content.map_err(|why| ReceiveError::Snapshot { group, why })?;
+        let meta = SnapshotMeta {
+            last_log_id: install.position.last,
+            last_membership: install.position.membership,
+        };
+        let snapshot = openraft::Snapshot { meta, snapshot: content };
+        let reply = raft.install_full_snapshot(install.vote, snapshot).await.map_err(stopped)?;
+        Ok(codec::encode_vote(&reply.vote))
+    }
+
+    /// Answers the driver of rollovers, wherever it runs.
+    pub(crate) async fn control(
+        &self,
+        group: &Group,
+        request: ControlRequest,
+    ) -> Result<ControlReply, ReceiveError> {
+        match request {
+            ControlRequest::Reports => Ok(ControlReply::Reports(self.reports())),
+            ControlRequest::Propose(command) => {
+                Command::decode(&command).map_err(stopped)?;
+                let proposed = group.propose(command, self.settings.propose_limit).await;
+                match proposed.map_err(stopped)? {
+                    (_, Reply::Shard(outcome)) => Ok(ControlReply::Proposed(outcome)),
+                    (_, reply) => Err(stopped(format!("{} answered {reply:?}", group.id))),
+                }
+            }
+            ControlRequest::ExportDedup => {
+                let replica = group.id.as_shard().and_then(|shard| self.replica(shard));
+                let replica = replica.ok_or(ReceiveError::NotHere(group.id))?;
+                let shard = replica.home.shard();
+                match shard.phase() {
+                    varve_shard::Phase::Sealed { .. } => {
+                        Ok(ControlReply::Dedup(shard.export_dedup()))
+                    }
+                    phase => Err(stopped(format!("{} is not sealed but {phase:?}", group.id))),
+                }
+            }
+            ControlRequest::Roll(shard) => {
+                // Boxed, because rolling may itself ask a peer, which answers here.
+                let rolled = Box::pin(self.roll(shard)).await;
+                rolled.map(|()| ControlReply::Done).map_err(stopped)
+            }
+        }
+    }
+}
+
+/// Whether an outcome says that a command of the driver took effect, now or before.
+pub(crate) const fn took_effect(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Sealed
+            | Outcome::Inherited
+            | Outcome::Rejected(varve_shard::Rejection::Sealed { .. })
+    )
+}
+
+/// The received files, when they are whole; durable then. Blocks.
+fn verified(
+    disk: &dyn Disk,
+    blocking: &Blocking,
+    dir: PathBuf,
+    files: &[(String, u64, u32)],
+) -> Result<SnapshotContent, String> {
+    const PIECE_BYTES: u64 = 1 << 20;
+    let mut content = Vec::with_capacity(files.len());
+    for (name, bytes, checksum) in files {
+        let failed = |error: std::io::Error| format!("{name}: {error}");
+        let file = disk.open(&dir.join(name), OpenMode::Read).map_err(failed)?;
+        if file.len().map_err(failed)? != *bytes {
+            return Err(format!("{name} has another length than was sent"));
+        }
+        let (mut at, mut found) = (0, 0);
+        while at < *bytes {
+            let mut buffer = vec![0; usize::try_from(PIECE_BYTES.min(bytes - at)).unwrap_or(0)];
+            file.read_exact_at(&mut buffer, at).map_err(failed)?;
+            found = crc32c::crc32c_append(found, &buffer);
+            at += buffer.len() as u64;
+        }
+        if found != *checksum {
+            return Err(format!("{name} has another checksum than was sent"));
+        }
+        let known = (name.as_str(), *bytes, *checksum);
+        content.push(on_disk(disk, blocking, &dir, known).map_err(failed)?);
+    }
+    Ok(SnapshotContent::staged(dir, content))
+}
+
+fn on_disk(
+    disk: &dyn Disk,
+    blocking: &Blocking,
+    dir: &Path,
+    file: (&str, u64, u32),
+) -> std::io::Result<SnapshotFile> {
+    SnapshotFile::on_disk(disk, blocking, dir, file)
+}

@@ -1,0 +1,90 @@
+//! What a node says of its shards.
+
+use varve_types::{ContentDigest, HashRange, LogIndex, NodeId, ShardId, WindowId};
+
+use super::local::Local;
+use super::{Host, Inner};
+use crate::catalog::ShardEntry;
+use crate::machine::ShardHome;
+
+/// One shard, as this node sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardStatus {
+    /// Which shard.
+    pub shard: ShardId,
+    /// Its state in the catalog: preparing, open, sealed or closed.
+    pub state: String,
+    /// The hashes it takes.
+    pub range: HashRange,
+    /// In which window.
+    pub window: WindowId,
+    /// Who holds it.
+    pub nodes: Vec<NodeId>,
+    /// Who leads it, as far as this node knows; `None` once it is closed.
+    pub leader: Option<NodeId>,
+    /// What this node holds of it; `None` when it holds nothing.
+    pub here: Option<ReplicaStatus>,
+    /// Why it is not served here, when it should be.
+    pub problem: Option<String>,
+}
+
+/// A shard's copy on this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaStatus {
+    /// Rows stored; equal on all replicas that applied the same index.
+    pub rows: u64,
+    /// Their digest; likewise.
+    pub digest: ContentDigest,
+    /// The last entry applied.
+    pub applied: Option<LogIndex>,
+    /// Segments.
+    pub segments: usize,
+    /// Their bytes on disk.
+    pub disk_bytes: u64,
+    /// Encoded bytes of blocks not written out yet.
+    pub tail_bytes: u64,
+}
+
+impl Host {
+    /// All shards of the catalog, in order.
+    #[must_use]
+    pub fn status(&self) -> Vec<ShardStatus> {
+        let catalog = self.catalog();
+        catalog.shards.iter().map(|(id, entry)| self.inner().shard_status(*id, entry)).collect()
+    }
+}
+
+impl Inner {
+    fn shard_status(&self, shard: ShardId, entry: &ShardEntry) -> ShardStatus {
+        let (leader, here, problem) = match self.local(shard) {
+            Some(Local::Running(replica)) => {
+                (replica.group.leader(), Some(status_of(&replica.home)), replica.group.stopped())
+            }
+            Some(Local::Closed(home)) => (None, Some(status_of(&home)), None),
+            Some(Local::Refused(error)) => (None, None, Some(error.to_string())),
+            None => (None, None, None),
+        };
+        ShardStatus {
+            shard,
+            state: entry.state.to_string(),
+            range: entry.range,
+            window: entry.window,
+            nodes: entry.replicas.values().copied().collect(),
+            leader,
+            here,
+            problem,
+        }
+    }
+}
+
+fn status_of(home: &ShardHome) -> ReplicaStatus {
+    let summary = home.shard().summary();
+    ReplicaStatus {
+        rows: summary.rows,
+        digest: summary.digest,
+        applied: summary.applied,
+        segments: summary.segments,
+        disk_bytes: summary.segment_bytes,
+        tail_bytes: summary.tail_bytes,
+    }
+}

@@ -1,0 +1,196 @@
+//! The metadata group's state machine: the catalog in memory, saved whole every so often.
+//!
+//! What was applied after the last save is applied again from the log when the node starts.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use openraft::EntryPayload;
+use tokio::sync::{Mutex, watch};
+use varve_env::Env;
+use varve_types::LogIndex;
+
+use super::{SnapshotContent, SnapshotFile, framed};
+use crate::catalog::{Catalog, CatalogCommand};
+use crate::codec::{CodecError, Position, Reader, Writer};
+use crate::raft_types::{Entry, Reply, StoredMembership};
+
+const VERSION: u8 = 1;
+const MAGIC: [u8; 8] = *b"VARVECAT";
+/// The file's name, in its folder and in snapshots.
+const FILE: &str = "catalog";
+/// So many entries are applied again at a start, at most.
+const SAVE_EVERY_ENTRIES: u64 = 256;
+
+/// The catalog as applied.
+pub(crate) struct CatalogMachine {
+    catalog: Catalog,
+    position: Position,
+    publish: watch::Sender<Arc<Catalog>>,
+    store: Arc<Store>,
+    unsaved: u64,
+}
+
+/// A copy of the catalog at one index, to be saved.
+pub(crate) struct Snapshooter {
+    position: Position,
+    catalog: Bytes,
+    store: Arc<Store>,
+}
+
+type Saved = (Position, SnapshotContent);
+
+/// Where the catalog is saved.
+struct Store {
+    env: Env,
+    path: PathBuf,
+    /// What the file holds; held while it is written.
+    writing: Mutex<()>,
+    saved: std::sync::Mutex<Option<Saved>>,
+}
+
+impl CatalogMachine {
+    /// Opens the catalog that is saved in a folder, or an empty one.
+    pub(crate) async fn open(env: &Env, dir: PathBuf) -> io::Result<Self> {
+        let path = dir.join(FILE);
+        let (disk, shown) = (Arc::clone(&env.disk), path.clone());
+        let read = move || {
+            disk.create_dir_all(&dir)?;
+            framed::read(&*disk, &shown)
+        };
+        let file = env.blocking.run(read).await?;
+        let damaged = |what: &dyn std::fmt::Display| {
+            let why = format!(
+                "{} is damaged: {what}. Take this disk out and let the node join anew, or restore \
+                 the file from a backup when it is the only node",
+                path.display()
+            );
+            io::Error::new(io::ErrorKind::InvalidData, why)
+        };
+        let (position, catalog, saved) = match file {
+            None => (Position::default(), Catalog::default(), None),
+            Some(file) => {
+                let bytes = framed::unframe(MAGIC, &file).map_err(|what| damaged(&what))?;
+                let (position, catalog) = decode(bytes).map_err(|error| damaged(&error))?;
+                let content = SnapshotContent::new(vec![SnapshotFile::in_memory(FILE, file)]);
+                (position.clone(), catalog, Some((position, content)))
+            }
+        };
+        let (writing, saved) = (Mutex::new(()), std::sync::Mutex::new(saved));
+        let store = Arc::new(Store { env: env.clone(), path, writing, saved });
+        let (publish, _) = watch::channel(Arc::new(catalog.clone()));
+        Ok(Self { catalog, position, publish, store, unsaved: 0 })
+    }
+
+    /// Follows the catalog as it is applied.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Catalog>> {
+        self.publish.subscribe()
+    }
+
+    pub(crate) const fn position(&self) -> &Position {
+        &self.position
+    }
+
+    pub(crate) async fn take(&mut self, entry: Entry) -> io::Result<Reply> {
+        let index = LogIndex(entry.log_id.index());
+        self.position.last = Some(entry.log_id);
+        let reply = match entry.payload {
+            EntryPayload::Blank => Reply::Nothing,
+            EntryPayload::Membership(membership) => {
+                self.position.membership = StoredMembership::new(Some(entry.log_id), membership);
+                Reply::Nothing
+            }
+            EntryPayload::Normal(payload) => match CatalogCommand::decode(payload.command) {
+                Ok(command) => {
+                    let reply = self.catalog.apply(index, payload.stamp, &command);
+                    self.publish.send_replace(Arc::new(self.catalog.clone()));
+                    Reply::Catalog(reply)
+                }
+                Err(error) => Reply::Unreadable(error.to_string()),
+            },
+        };
+        self.unsaved += 1;
+        if self.unsaved >= SAVE_EVERY_ENTRIES {
+            self.snapshooter().save().await?;
+            self.unsaved = 0;
+        }
+        Ok(reply)
+    }
+
+    pub(crate) fn snapshooter(&self) -> Snapshooter {
+        Snapshooter {
+            position: self.position.clone(),
+            catalog: self.catalog.encode(),
+            store: Arc::clone(&self.store),
+        }
+    }
+
+    pub(crate) fn saved(&self) -> Option<Saved> {
+        self.store.saved()
+    }
+
+    /// Takes over a peer's catalog.
+    pub(crate) async fn install(
+        &mut self,
+        position: Position,
+        content: &SnapshotContent,
+    ) -> io::Result<()> {
+        let found = content.files().iter().find(|file| file.name() == FILE);
+        let file = found.ok_or_else(|| invalid("a catalog snapshot without its file"))?;
+        let bytes = usize::try_from(file.bytes()).map_err(io::Error::other)?;
+        let file = file.read(0, bytes).await?;
+        let (held, catalog) = decode(framed::unframe(MAGIC, &file).map_err(invalid)?)?;
+        if held != position {
+            return Err(invalid("a catalog snapshot of another position than it claims"));
+        }
+        self.store.write(&position, file).await?;
+        (self.position, self.catalog, self.unsaved) = (position, catalog, 0);
+        self.publish.send_replace(Arc::new(self.catalog.clone()));
+        Ok(())
+    }
+}
+
+fn invalid(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+fn decode(bytes: Bytes) -> Result<(Position, Catalog), CodecError> {
+    let mut reader = Reader::new("saved catalog", VERSION, bytes)?;
+    let position = Position::decode(reader.bytes()?)?;
+    let catalog = Catalog::decode(reader.bytes()?)?;
+    reader.end()?;
+    Ok((position, catalog))
+}
+
+impl Snapshooter {
+    /// Saves the copy, unless a newer one is saved already, and answers what is saved.
+    pub(crate) async fn save(&self) -> io::Result<Saved> {
+        let mut writer = Writer::with_capacity(VERSION, self.catalog.len() + 256);
+        writer.bytes(&self.position.encode());
+        writer.bytes(&self.catalog);
+        let file = framed::frame(MAGIC, &writer.finish());
+        self.store.write(&self.position, file).await
+    }
+}
+
+impl Store {
+    fn saved(&self) -> Option<Saved> {
+        self.saved.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    async fn write(&self, position: &Position, file: Bytes) -> io::Result<Saved> {
+        let _one_at_a_time = self.writing.lock().await;
+        if let Some(saved) = self.saved().filter(|(saved, _)| saved.last >= position.last) {
+            return Ok(saved);
+        }
+        let (disk, path, bytes) = (Arc::clone(&self.env.disk), self.path.clone(), file.clone());
+        self.env.blocking.run(move || framed::replace(&*disk, &path, &bytes)).await?;
+        let content = SnapshotContent::new(vec![SnapshotFile::in_memory(FILE, file)]);
+        let saved = (position.clone(), content);
+        let mut held = self.saved.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *held = Some(saved.clone());
+        Ok(saved)
+    }
+}

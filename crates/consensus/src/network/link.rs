@@ -1,0 +1,195 @@
+//! openraft's network over a [`PeerTransport`].
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use openraft::errors::{
+    NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
+};
+use openraft::network::{RPCOption, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use varve_env::Random;
+use varve_types::{GroupId, NodeId, ReplicaId};
+
+use super::{MessageKind, PeerError, PeerMessage, PeerTransport, SnapshotInstall, SnapshotPiece};
+use crate::codec::{
+    self, CodecError, Position, decode_append_reply, decode_transfer_reply, decode_vote,
+    decode_vote_reply,
+};
+use crate::machine::SnapshotContent;
+use crate::raft_types::{CommittedLeader, Place, Types, Vote};
+
+type Snapshot = openraft::Snapshot<CommittedLeader, u64, Place, SnapshotContent>;
+
+/// Makes the links of one replica to its peers.
+#[derive(Clone)]
+pub(crate) struct Links {
+    pub(crate) group: GroupId,
+    pub(crate) from: ReplicaId,
+    pub(crate) transport: Arc<dyn PeerTransport>,
+    pub(crate) random: Random,
+}
+
+/// The way to one peer.
+pub(crate) struct Link {
+    links: Links,
+    to: ReplicaId,
+    node: NodeId,
+}
+
+impl RaftNetworkFactory<Types> for Links {
+    type Network = Link;
+
+    async fn new_client(&mut self, target: u64, node: &Place) -> Link {
+        Link { links: self.clone(), to: ReplicaId(target), node: node.0 }
+    }
+}
+
+impl Link {
+    async fn call<T>(
+        &self,
+        kind: MessageKind,
+        body: Bytes,
+        limit: Duration,
+        decode: impl FnOnce(Bytes) -> Result<T, CodecError>,
+    ) -> Result<T, RPCError<Types>> {
+        let message = PeerMessage { group: self.links.group, to: self.to, kind, body };
+        let sent = self.links.transport.send(self.node, message);
+        let reply = tokio::time::timeout(limit, sent).await.map_err(|_| {
+            RPCError::Timeout(Timeout {
+                action: match kind {
+                    MessageKind::Vote | MessageKind::PreVote => RPCTypes::Vote,
+                    MessageKind::Transfer => RPCTypes::TransferLeader,
+                    MessageKind::SnapshotPiece | MessageKind::SnapshotInstall => {
+                        RPCTypes::InstallSnapshot
+                    }
+                    MessageKind::Append | MessageKind::Control => RPCTypes::AppendEntries,
+                },
+                id: self.links.from.get(),
+                target: self.to.get(),
+                timeout: limit,
+            })
+        })?;
+        let bytes = reply.map_err(|error| match error {
+            // openraft waits before it tries an unreachable peer again.
+            PeerError::Unreachable { .. } => RPCError::Unreachable(Unreachable::new(&error)),
+            PeerError::Refused(_) => RPCError::Unreachable(Unreachable::new(&error)),
+        })?;
+        decode(bytes).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+    }
+
+    async fn send_files(
+        &self,
+        content: &SnapshotContent,
+        transfer: u64,
+        limit: Duration,
+    ) -> Result<(), StreamingError<Types>> {
+        for file in content.files() {
+            let mut offset = 0;
+            while offset < file.bytes() {
+                let left = usize::try_from(file.bytes() - offset).unwrap_or(usize::MAX);
+                let bytes = file
+                    .read(offset, left.min(SnapshotPiece::BYTES_MAX))
+                    .await
+                    .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
+                let sent = bytes.len() as u64;
+                let name = file.name().to_owned();
+                let piece = SnapshotPiece { transfer, name, offset, bytes };
+                self.call(MessageKind::SnapshotPiece, piece.encode(), limit, |_| Ok(()))
+                    .await
+                    .map_err(streaming)?;
+                offset += sent;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: &Snapshot,
+        limit: Duration,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        let transfer = self.links.random.next_u64();
+        self.send_files(&snapshot.snapshot, transfer, limit).await?;
+        let position = Position {
+            last: snapshot.meta.last_log_id,
+            membership: snapshot.meta.last_membership.clone(),
+        };
+        let files = snapshot.snapshot.files();
+        let files = files.iter().map(|f| (f.name().to_owned(), f.bytes(), f.checksum())).collect();
+        let install = SnapshotInstall { transfer, vote, position, files };
+        self.call(MessageKind::SnapshotInstall, install.encode(), limit, decode_vote)
+            .await
+            .map(SnapshotResponse::new)
+            .map_err(streaming)
+    }
+}
+
+fn streaming(error: RPCError<Types>) -> StreamingError<Types> {
+    match error {
+        RPCError::Timeout(error) => StreamingError::Timeout(error),
+        RPCError::Unreachable(error) => StreamingError::Unreachable(error),
+        RPCError::Network(error) => StreamingError::Network(error),
+        RPCError::RemoteError(error) => StreamingError::Network(NetworkError::new(&error)),
+    }
+}
+
+impl RaftNetworkV2<Types> for Link {
+    type SnapshotData = SnapshotContent;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<Types>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
+        let body = codec::encode_append(&rpc);
+        self.call(MessageKind::Append, body, option.hard_ttl(), decode_append_reply).await
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        let body = codec::encode_vote_request(&rpc);
+        self.call(MessageKind::Vote, body, option.hard_ttl(), decode_vote_reply).await
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        let body = codec::encode_vote_request(&rpc);
+        self.call(MessageKind::PreVote, body, option.hard_ttl(), decode_vote_reply).await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        tokio::select! {
+            biased;
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            sent = self.send_snapshot(vote, &snapshot, option.hard_ttl()) => sent,
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        req: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        let body = codec::encode_transfer(&req);
+        self.call(MessageKind::Transfer, body, option.hard_ttl(), decode_transfer_reply).await
+    }
+}

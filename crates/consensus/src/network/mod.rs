@@ -1,0 +1,14 @@
+//! How replicas reach one another: Raft's messages over a transport that somebody else provides.
+//!
+//! A transport carries opaque bytes to a node and brings the answer back; it knows nothing of
+//! Raft. Every wait has its own limit here.
+
+mod link;
+mod message;
+mod snapshot;
+mod transport;
+
+pub(crate) use link::Links;
+pub use message::{MessageKind, PeerMessage};
+pub(crate) use snapshot::{SnapshotInstall, SnapshotPiece};
+pub use transport::{NoPeers, PeerError, PeerTransport};

@@ -1,0 +1,300 @@
+//! What to do next, as data: a pure function of the catalog, the replicas' reports and the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use varve_placement::{Candidate, Standing, bucket_bits, place};
+use varve_shard::{EventSpans, Successor};
+use varve_types::{ContentDigest, HashRange, NodeId, ShardId, TimestampNs};
+
+use crate::catalog::{Catalog, Closed, ShardEntry, ShardState, SuccessorPlan};
+
+/// What is known of the running replicas, and what was asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Observations {
+    /// The replicas that answered.
+    pub(crate) reports: BTreeMap<(ShardId, NodeId), ReplicaReport>,
+    /// Shards that are to be rolled whatever their age.
+    pub(crate) requested: BTreeSet<ShardId>,
+}
+
+/// What one replica says of its shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReplicaReport {
+    /// Whether it leads.
+    pub(crate) leads: bool,
+    /// Where the shard stands, as far as this replica applied the log.
+    pub(crate) phase: SeenPhase,
+    /// Rows stored.
+    pub(crate) rows: u64,
+    /// Encoded bytes of them, in memory and on disk.
+    pub(crate) bytes: u64,
+    /// What is durable here, once that is all there will ever be.
+    pub(crate) written: Option<Written>,
+}
+
+/// A shard's phase, without its details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SeenPhase {
+    /// It refuses writes until it has inherited.
+    AwaitingInherit,
+    /// It takes writes.
+    Open,
+    /// It has applied its seal.
+    Sealed,
+}
+
+/// A sealed shard's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Rows stored.
+    pub(crate) rows: u64,
+    /// Their digest.
+    pub(crate) digest: ContentDigest,
+    /// When they happened.
+    pub(crate) events: EventSpans,
+}
+
+/// One step of a rollover. Doing it twice, or late, changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Name successors in the catalog.
+    Prepare {
+        /// Who is to be followed.
+        predecessors: Vec<ShardId>,
+        /// The ranges and nodes of those that follow.
+        successors: Vec<(HashRange, Vec<NodeId>)>,
+    },
+    /// Commit the seal in a shard.
+    Seal {
+        /// Which shard.
+        shard: ShardId,
+        /// The node that leads it.
+        leader: NodeId,
+        /// Who takes the writes from then on.
+        successors: Vec<Successor>,
+    },
+    /// Say in the catalog that a shard is sealed.
+    RecordSealed(ShardId),
+    /// Give a successor what its predecessors remember.
+    Inherit {
+        /// The successor.
+        shard: ShardId,
+        /// The node that leads it.
+        leader: NodeId,
+        /// Each predecessor, and a node whose replica has applied its seal.
+        from: Vec<(ShardId, NodeId)>,
+    },
+    /// Say in the catalog that a successor takes writes.
+    RecordOpened(ShardId),
+    /// Say in the catalog what a quorum wrote.
+    RecordClosed {
+        /// Which shard.
+        shard: ShardId,
+        /// Its content and holders.
+        closed: Closed,
+    },
+}
+
+/// The steps to take now. Steps of one bucket never depend on one another; what follows from
+/// them shows at the next look.
+pub(crate) fn plan(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> Vec<Step> {
+    let mut steps = preparations(catalog, seen, now);
+    for (&id, shard) in &catalog.shards {
+        let step = match shard.state {
+            ShardState::Preparing => opening(catalog, seen, id, shard),
+            ShardState::Open if !shard.successors.is_empty() => sealing(catalog, seen, id, shard),
+            ShardState::Sealed => closing(catalog, seen, id, shard),
+            ShardState::Open | ShardState::Closed(_) => None,
+        };
+        steps.extend(step);
+    }
+    steps
+}
+
+/// Successors for shards that are due. A change of the number of buckets happens here: ranges of
+/// fewer bits than wanted are split, and those of more bits are joined with their neighbours.
+fn preparations(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> Vec<Step> {
+    let active = catalog.nodes.values().filter(|node| !node.draining).count();
+    let bits = catalog.settings.bucket_bits.unwrap_or_else(|| bucket_bits(active));
+    let rollable =
+        |shard: &ShardEntry| shard.state == ShardState::Open && shard.successors.is_empty();
+    let mut steps = Vec::new();
+    let mut done: BTreeSet<ShardId> = BTreeSet::new();
+    for (&id, shard) in &catalog.shards {
+        if done.contains(&id) || !rollable(shard) || !is_due(catalog, seen, now, id, shard) {
+            continue;
+        }
+        let space = first_bits(shard.range, bits);
+        // Live shards never overlap but along a rollover, so these cover the space once.
+        let predecessors: Vec<(ShardId, &ShardEntry)> = catalog
+            .shards
+            .iter()
+            .filter(|(_, other)| is_live(other) && other.range.overlaps(space))
+            .map(|(id, other)| (*id, other))
+            .collect();
+        if !predecessors.iter().all(|(_, other)| rollable(other)) {
+            continue;
+        }
+        let ranges = split_to(space, bits);
+        let wanted = usize::try_from(catalog.settings.replicas).unwrap_or(usize::MAX);
+        // Without a node to place them on there is nothing to do: windows stretch.
+        let Ok(placed) = place(candidates(catalog), ranges.len(), wanted) else { continue };
+        done.extend(predecessors.iter().map(|(id, _)| *id));
+        steps.push(Step::Prepare {
+            predecessors: predecessors.iter().map(|(id, _)| *id).collect(),
+            successors: ranges.into_iter().zip(placed).collect(),
+        });
+    }
+    steps
+}
+
+/// Whether a shard is to be rolled: on request, by age or by size; never an empty one.
+fn is_due(
+    catalog: &Catalog,
+    seen: &Observations,
+    now: TimestampNs,
+    id: ShardId,
+    shard: &ShardEntry,
+) -> bool {
+    let reports = shard.replicas.values().filter_map(|node| seen.reports.get(&(id, *node)));
+    let (rows, bytes) = reports.fold((0, 0), |most: (u64, u64), report| {
+        (most.0.max(report.rows), most.1.max(report.bytes))
+    });
+    let age = now.get().saturating_sub(shard.opened_at.get());
+    rows > 0
+        && (seen.requested.contains(&id)
+            || u64::try_from(age).is_ok_and(|age| age >= catalog.settings.window_age_ns)
+            || bytes >= catalog.settings.window_bytes)
+}
+
+const fn is_live(shard: &ShardEntry) -> bool {
+    matches!(shard.state, ShardState::Preparing | ShardState::Open)
+}
+
+/// The range of at most `bits` bits that a range lies in.
+fn first_bits(range: HashRange, bits: u8) -> HashRange {
+    let bits = bits.min(range.bits());
+    HashRange::new(bits, range.prefix() >> (range.bits() - bits))
+        .expect("BUG: a prefix without its last bits fits in fewer bits")
+}
+
+/// The pieces of `bits` bits that a range consists of.
+fn split_to(range: HashRange, bits: u8) -> Vec<HashRange> {
+    match range.halves() {
+        Some(halves) if range.bits() < bits => {
+            halves.into_iter().flat_map(|half| split_to(half, bits)).collect()
+        }
+        _ => vec![range],
+    }
+}
+
+fn candidates(catalog: &Catalog) -> Vec<Candidate> {
+    let load = |node: NodeId| {
+        let live = catalog.shards.values().filter(|shard| is_live(shard));
+        let held = live.filter(|shard| shard.replicas.values().any(|holder| *holder == node));
+        u32::try_from(held.count()).unwrap_or(u32::MAX)
+    };
+    let candidate = |(id, node): (&NodeId, &crate::catalog::Node)| Candidate {
+        node: *id,
+        zone: node.zone.clone(),
+        standing: if node.draining { Standing::Draining } else { Standing::Active },
+        load: load(*id),
+    };
+    catalog.nodes.iter().map(candidate).collect()
+}
+
+fn leader(seen: &Observations, id: ShardId, shard: &ShardEntry) -> Option<NodeId> {
+    let leads = |node: &&NodeId| seen.reports.get(&(id, **node)).is_some_and(|r| r.leads);
+    shard.replicas.values().find(leads).copied()
+}
+
+/// A node whose replica of a shard has applied the seal.
+fn sealed_at(seen: &Observations, id: ShardId, shard: &ShardEntry) -> Option<NodeId> {
+    let sealed = |node: &&NodeId| {
+        seen.reports.get(&(id, **node)).is_some_and(|r| r.phase == SeenPhase::Sealed)
+    };
+    shard.replicas.values().find(sealed).copied()
+}
+
+fn sealing(
+    catalog: &Catalog,
+    seen: &Observations,
+    id: ShardId,
+    shard: &ShardEntry,
+) -> Option<Step> {
+    if sealed_at(seen, id, shard).is_some() {
+        return Some(Step::RecordSealed(id));
+    }
+    let mut successors = Vec::new();
+    for after in &shard.successors {
+        let entry = catalog.shards.get(after)?;
+        leader(seen, *after, entry)?;
+        successors.push(Successor { shard: *after, range: entry.range });
+    }
+    Some(Step::Seal { shard: id, leader: leader(seen, id, shard)?, successors })
+}
+
+fn opening(
+    catalog: &Catalog,
+    seen: &Observations,
+    id: ShardId,
+    shard: &ShardEntry,
+) -> Option<Step> {
+    let leader = leader(seen, id, shard)?;
+    let mut from = Vec::new();
+    for before in &shard.predecessors {
+        let entry = catalog.shards.get(before)?;
+        if entry.state != ShardState::Sealed {
+            return None;
+        }
+        from.push((*before, sealed_at(seen, *before, entry)?));
+    }
+    match seen.reports.get(&(id, leader))?.phase {
+        SeenPhase::AwaitingInherit => Some(Step::Inherit { shard: id, leader, from }),
+        SeenPhase::Open | SeenPhase::Sealed => Some(Step::RecordOpened(id)),
+    }
+}
+
+/// Closes a shard when a quorum wrote the same, and no replica that can be reached is still
+/// writing: one that is left behind would have to fetch what it could have written itself.
+fn closing(
+    catalog: &Catalog,
+    seen: &Observations,
+    id: ShardId,
+    shard: &ShardEntry,
+) -> Option<Step> {
+    let inherited = |after: &ShardId| {
+        catalog.shards.get(after).is_some_and(|shard| shard.state != ShardState::Preparing)
+    };
+    if !shard.successors.iter().all(inherited) {
+        return None;
+    }
+    let reports: Vec<(NodeId, &ReplicaReport)> = shard
+        .replicas
+        .values()
+        .filter_map(|node| Some((*node, seen.reports.get(&(id, *node))?)))
+        .collect();
+    let written: Vec<(NodeId, &Written)> = reports
+        .iter()
+        .map(|(node, report)| report.written.as_ref().map(|written| (*node, written)))
+        .collect::<Option<_>>()?;
+    let quorum = shard.replicas.len() / 2 + 1;
+    let alike = |content: &Written| -> BTreeSet<NodeId> {
+        written.iter().filter(|(_, other)| *other == content).map(|(node, _)| *node).collect()
+    };
+    let (holders, content) = written
+        .iter()
+        .map(|(_, content)| (alike(content), *content))
+        .find(|(holders, _)| holders.len() >= quorum)?;
+    let (rows, digest, events) = (content.rows, content.digest, content.events.clone());
+    Some(Step::RecordClosed { shard: id, closed: Closed { holders, rows, digest, events } })
+}
+
+impl From<&(HashRange, Vec<NodeId>)> for SuccessorPlan {
+    fn from((range, nodes): &(HashRange, Vec<NodeId>)) -> Self {
+        Self { range: *range, nodes: nodes.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! Scenarios of planning: a catalog and reports in, steps out.
+
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+use varve_types::LogIndex;
+
+use super::*;
+use crate::catalog::{CatalogCommand, CatalogReply, ClusterId};
+
+/// A small world: the catalog, what replicas report, and what time it is.
+struct World {
+    catalog: Catalog,
+    seen: Observations,
+    now: TimestampNs,
+    next: u64,
+}
+
+const HOUR_NS: i64 = 3600 * 1_000_000_000;
+
+impl World {
+    fn of(nodes: u64, bits: u8) -> Self {
+        let catalog = Catalog::default();
+        let mut world =
+            Self { catalog, seen: Observations::default(), now: TimestampNs(0), next: 0 };
+        let cluster = ClusterId(1);
+        let (address, zone) = ("1:1".to_owned(), String::new());
+        world.apply(&CatalogCommand::Found { cluster, address, zone, bits });
+        for node in 2..=nodes {
+            let address = format!("{node}:1");
+            world.apply(&CatalogCommand::AddNode { address, zone: String::new() });
+        }
+        world.set_bits(bits);
+        world
+    }
+
+    fn apply(&mut self, command: &CatalogCommand) {
+        let reply = self.catalog.apply(LogIndex(self.next), self.now, command);
+        assert!(!matches!(reply, CatalogReply::Refused(_)), "{command:?}: {reply:?}");
+        self.next += 1;
+    }
+
+    fn set_bits(&mut self, bits: u8) {
+        let mut settings = self.catalog.settings.clone();
+        settings.bucket_bits = Some(bits);
+        self.apply(&CatalogCommand::Set(settings));
+    }
+
+    /// All replicas of a shard report this; the first of them leads.
+    fn report(&mut self, shard: u64, phase: SeenPhase, rows: u64) {
+        let id = ShardId(shard);
+        let nodes: Vec<NodeId> = self.catalog.shards[&id].replicas.values().copied().collect();
+        for (at, node) in nodes.into_iter().enumerate() {
+            let report =
+                ReplicaReport { leads: at == 0, phase, rows, bytes: rows * 100, written: None };
+            self.seen.reports.insert((id, node), report);
+        }
+    }
+
+    fn wrote(&mut self, shard: u64, node: u64, rows: u64) {
+        let report = self.seen.reports.get_mut(&(ShardId(shard), NodeId(node))).unwrap();
+        let (digest, events) = (ContentDigest(u128::from(rows)), EventSpans::default());
+        report.written = Some(Written { rows, digest, events });
+    }
+
+    fn check(&self, expected: &Expect) {
+        let mut shown = String::new();
+        for step in plan(&self.catalog, &self.seen, self.now) {
+            writeln!(shown, "{}", show(&step)).unwrap();
+        }
+        expected.assert_eq(&shown);
+    }
+
+    /// Checks the steps, then does what the catalog can do of them.
+    fn step(&mut self, expected: &Expect) {
+        self.check(expected);
+        self.take_steps();
+    }
+
+    fn skip_steps(&mut self, times: usize) {
+        for _ in 0..times {
+            self.take_steps();
+        }
+    }
+
+    fn take_steps(&mut self) {
+        for step in plan(&self.catalog, &self.seen, self.now) {
+            match step {
+                Step::Prepare { predecessors, successors } => {
+                    let successors = successors.iter().map(SuccessorPlan::from).collect();
+                    self.apply(&CatalogCommand::Prepare { predecessors, successors });
+                }
+                Step::RecordSealed(shard) => self.apply(&CatalogCommand::Sealed { shard }),
+                Step::RecordOpened(shard) => self.apply(&CatalogCommand::Opened { shard }),
+                Step::RecordClosed { shard, closed } => {
+                    self.apply(&CatalogCommand::Closed { shard, closed });
+                }
+                Step::Seal { shard, .. } => self.report(shard.get(), SeenPhase::Sealed, 5),
+                Step::Inherit { shard, .. } => self.report(shard.get(), SeenPhase::Open, 0),
+            }
+        }
+    }
+}
+
+fn show(step: &Step) -> String {
+    let ids = |ids: &[ShardId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    match step {
+        Step::Prepare { predecessors, successors } => {
+            let after: Vec<String> = successors
+                .iter()
+                .map(|(range, nodes)| {
+                    let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+                    format!("{range} on {}", nodes.join(","))
+                })
+                .collect();
+            format!("prepare after {}: {}", ids(predecessors), after.join("; "))
+        }
+        Step::Seal { shard, leader, successors } => {
+            let after: Vec<ShardId> = successors.iter().map(|after| after.shard).collect();
+            format!("seal {shard} at {leader} for {}", ids(&after))
+        }
+        Step::RecordSealed(shard) => format!("{shard} is sealed"),
+        Step::Inherit { shard, leader, from } => {
+            let from: Vec<String> =
+                from.iter().map(|(shard, node)| format!("{shard} at {node}")).collect();
+            format!("{shard} at {leader} inherits from {}", from.join(", "))
+        }
+        Step::RecordOpened(shard) => format!("{shard} is open"),
+        Step::RecordClosed { shard, closed } => {
+            format!("{shard} is closed with {} rows at {:?}", closed.rows, closed.holders)
+        }
+    }
+}
+
+#[test]
+fn a_shard_lives_until_its_window_ends_and_an_empty_one_for_ever() {
+    let mut world = World::of(1, 0);
+    world.report(1, SeenPhase::Open, 5);
+    world.now = TimestampNs(6 * HOUR_NS - 1);
+    world.check(&expect![""]);
+    world.now = TimestampNs(6 * HOUR_NS);
+    world.check(&expect![[r#"
+        prepare after 1: 0/0 on 1
+    "#]]);
+    world.report(1, SeenPhase::Open, 0);
+    world.seen.requested.insert(ShardId(1));
+    world.check(&expect![""]);
+}
+
+#[test]
+fn a_window_of_enough_bytes_ends_early() {
+    let mut world = World::of(1, 0);
+    world.report(1, SeenPhase::Open, (4 << 30) / 100 + 1);
+    world.check(&expect![[r#"
+        prepare after 1: 0/0 on 1
+    "#]]);
+}
+
+#[test]
+fn a_rollover_goes_through_its_steps_one_at_a_time() {
+    let mut world = World::of(1, 0);
+    world.report(1, SeenPhase::Open, 5);
+    world.seen.requested.insert(ShardId(1));
+    world.step(&expect![[r#"
+        prepare after 1: 0/0 on 1
+    "#]]);
+    // Nobody leads the successor yet.
+    world.step(&expect![""]);
+    world.report(2, SeenPhase::AwaitingInherit, 0);
+    world.step(&expect![[r#"
+        seal 1 at 1 for 2
+    "#]]);
+    world.step(&expect![[r#"
+        1 is sealed
+    "#]]);
+    world.step(&expect![[r#"
+        2 at 1 inherits from 1 at 1
+    "#]]);
+    // What the old shard wrote must wait: the successor has not been recorded as open.
+    world.wrote(1, 1, 5);
+    world.step(&expect![[r#"
+        2 is open
+    "#]]);
+    world.step(&expect![[r#"
+        1 is closed with 5 rows at {NodeId(1)}
+    "#]]);
+    world.check(&expect![""]);
+}
+
+#[test]
+fn buckets_split_and_join() {
+    let mut world = World::of(1, 0);
+    world.report(1, SeenPhase::Open, 5);
+    world.seen.requested.insert(ShardId(1));
+    world.set_bits(1);
+    world.step(&expect![[r#"
+        prepare after 1: 0/1 on 1; 1/1 on 1
+    "#]]);
+    for shard in [2, 3] {
+        world.report(shard, SeenPhase::AwaitingInherit, 0);
+    }
+    world.step(&expect![[r#"
+        seal 1 at 1 for 2 3
+    "#]]);
+    world.step(&expect![[r#"
+        1 is sealed
+    "#]]);
+    world.step(&expect![[r#"
+        2 at 1 inherits from 1 at 1
+        3 at 1 inherits from 1 at 1
+    "#]]);
+    world.step(&expect![[r#"
+        2 is open
+        3 is open
+    "#]]);
+    world.set_bits(0);
+    world.report(3, SeenPhase::Open, 5);
+    world.seen.requested.insert(ShardId(3));
+    world.step(&expect![[r#"
+        prepare after 2 3: 0/0 on 1
+    "#]]);
+    world.report(4, SeenPhase::AwaitingInherit, 0);
+    world.step(&expect![[r#"
+        seal 2 at 1 for 4
+        seal 3 at 1 for 4
+    "#]]);
+    world.step(&expect![[r#"
+        2 is sealed
+        3 is sealed
+    "#]]);
+    world.step(&expect![[r#"
+        4 at 1 inherits from 2 at 1, 3 at 1
+    "#]]);
+}
+
+#[test]
+fn a_cluster_closes_on_a_quorum_that_agrees() {
+    let mut world = World::of(3, 0);
+    world.report(1, SeenPhase::Open, 5);
+    world.seen.requested.insert(ShardId(1));
+    world.step(&expect![[r#"
+        prepare after 1: 0/0 on 2,3,1
+    "#]]);
+    world.report(2, SeenPhase::AwaitingInherit, 0);
+    world.skip_steps(4);
+    world.report(2, SeenPhase::Open, 5);
+    world.seen.requested.insert(ShardId(2));
+    world.step(&expect![[r#"
+        prepare after 2: 0/0 on 1,2,3
+    "#]]);
+    world.report(3, SeenPhase::AwaitingInherit, 0);
+    world.skip_steps(4);
+    world.wrote(2, 1, 5);
+    world.wrote(2, 2, 5);
+    // Node 3 can be reached and is still writing.
+    world.check(&expect![""]);
+    world.wrote(2, 3, 6);
+    world.check(&expect![[r#"
+        2 is closed with 5 rows at {NodeId(1), NodeId(2)}
+    "#]]);
+}

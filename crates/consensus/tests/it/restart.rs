@@ -1,0 +1,90 @@
+//! Founding, restarting, and what a damaged disk is answered.
+
+use std::path::Path;
+use std::time::Duration;
+
+use expect_test::expect;
+use tokio::time::Instant;
+use varve_env::sim::Survival;
+use varve_types::ShardId;
+
+use crate::computer::Computer;
+use crate::producer::Producer;
+
+#[test]
+fn a_new_node_serves_well_within_a_second() {
+    Computer::new().live(Survival::Synced, async |host| {
+        let started = Instant::now();
+        Producer::default().send_many(&host, 1).await;
+        assert!(started.elapsed() < Duration::from_millis(200), "{:?}", started.elapsed());
+        let shown =
+            host.status().into_iter().map(|s| format!("{} {} {:?}\n", s.shard, s.state, s.leader));
+        expect![[r#"
+            1 open Some(NodeId(1))
+        "#]]
+        .assert_eq(&shown.collect::<String>());
+    });
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_each_crash() {
+    let computer = Computer::new();
+    let mut producer = Producer::default();
+    for seed in 0..8 {
+        computer.live(Survival::Seeded(seed), async |host| {
+            producer.check(&host).await;
+            producer.resend(&host).await;
+            producer.send_many(&host, 40).await;
+        });
+    }
+    computer.live(Survival::Synced, async |host| {
+        producer.check(&host).await;
+        let status = &host.status()[0];
+        let here = status.here.as_ref().unwrap();
+        assert!(here.segments > 0, "the tail was written out on the way: {here:?}");
+        assert_eq!(host.catalog().shards.len(), 1);
+    });
+}
+
+#[test]
+fn a_node_without_its_log_does_not_start_as_a_new_one() {
+    let computer = Computer::new();
+    computer.live(Survival::Synced, async |host| Producer::default().send_many(&host, 3).await);
+    let disk = computer.disk.mount();
+    disk.remove_dir_all(Path::new("/data/wal")).unwrap();
+    let error = computer.try_live(Survival::Synced, async |_| ()).unwrap_err();
+    expect!["the write-ahead log of /data is missing or empty, but there are shards that belong to it: restore it from a backup, or move the whole data folder away to start as a new node"]
+        .assert_eq(&error.to_string());
+}
+
+#[test]
+fn a_node_without_its_identity_does_not_start() {
+    let computer = Computer::new();
+    computer.live(Survival::Synced, async |host| Producer::default().send_many(&host, 3).await);
+    computer.disk.mount().remove(Path::new("/data/node")).unwrap();
+    let error = computer.try_live(Survival::Synced, async |_| ()).unwrap_err();
+    expect!["/data/node is missing, but the write-ahead log has groups: restore the file from a backup, or move the whole data folder away to start as a new node"]
+        .assert_eq(&error.to_string());
+}
+
+#[test]
+fn a_damaged_shard_is_refused_and_the_others_serve() {
+    let computer = Computer::new();
+    let mut producer = Producer::default();
+    computer.live(Survival::Synced, async |host| {
+        producer.send_many(&host, 5).await;
+        host.roll(ShardId(1)).await.unwrap();
+        producer.send_many(&host, 5).await;
+    });
+    let manifest = Path::new("/data/shards/1/0/manifest");
+    computer.disk.flip_bit(manifest, 40, 3).unwrap();
+    computer.live(Survival::Synced, async |host| {
+        let status = host.status();
+        let problem = status[0].problem.clone().unwrap();
+        assert!(problem.contains("/data/shards/1/0/manifest is damaged"), "{problem}");
+        assert_eq!(status[1].problem, None);
+        host.read(ShardId(2)).await.unwrap();
+        assert!(host.read_all().await.is_err(), "a read covers everything or fails");
+        producer.send_many(&host, 5).await;
+    });
+}

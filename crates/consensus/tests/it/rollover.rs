@@ -1,0 +1,89 @@
+//! Rolling over under load.
+
+use std::time::Duration;
+
+use varve_consensus::{Host, ShardState};
+use varve_env::sim::Survival;
+use varve_types::ShardId;
+
+use crate::computer::Computer;
+use crate::producer::Producer;
+
+fn live_shards(host: &Host) -> Vec<ShardId> {
+    host.catalog().open_shards().map(|(id, _)| id).collect()
+}
+
+async fn set_bits(host: &Host, bits: u8) {
+    let mut settings = host.catalog().settings.clone();
+    settings.bucket_bits = Some(bits);
+    host.change_settings(settings).await.unwrap();
+}
+
+#[test]
+fn twenty_rollovers_under_load_store_everything_once() {
+    Computer::new().live(Survival::Synced, async |host| {
+        let mut producer = Producer::default();
+        for _ in 0..20 {
+            producer.send_many(&host, 10).await;
+            let rolling = host.clone();
+            let shard = live_shards(&host)[0];
+            let roll = tokio::spawn(async move { rolling.roll(shard).await });
+            while !roll.is_finished() {
+                producer.send_many(&host, 1).await;
+                producer.resend(&host).await;
+            }
+            roll.await.unwrap().unwrap();
+        }
+        producer.check(&host).await;
+        let catalog = host.catalog();
+        let closed = |state: &ShardState| matches!(state, ShardState::Closed(_));
+        assert_eq!(catalog.shards.values().filter(|shard| closed(&shard.state)).count(), 20);
+        assert_eq!(live_shards(&host).len(), 1);
+    });
+}
+
+#[test]
+fn buckets_split_and_join_under_resends() {
+    let computer = Computer::new();
+    let mut producer = Producer::default();
+    computer.live(Survival::Synced, async |host| {
+        for bits in [1, 0, 2, 1, 0] {
+            producer.send_many(&host, 5).await;
+            set_bits(&host, bits).await;
+            let rolls = live_shards(&host);
+            for shard in rolls {
+                host.roll(shard).await.unwrap();
+                producer.resend(&host).await;
+            }
+            assert_eq!(live_shards(&host).len(), 1 << bits);
+            producer.resend(&host).await;
+            producer.check(&host).await;
+        }
+    });
+    computer.live(Survival::Synced, async |host| producer.check(&host).await);
+}
+
+#[test]
+fn an_empty_shard_stays() {
+    Computer::new().live(Survival::Synced, async |host| {
+        host.seal_all().await.unwrap();
+        assert_eq!(live_shards(&host), [ShardId(1)]);
+        Producer::default().send_many(&host, 1).await;
+        host.seal_all().await.unwrap();
+        host.seal_all().await.unwrap();
+        assert_eq!(live_shards(&host), [ShardId(2)]);
+    });
+}
+
+#[test]
+fn a_window_ends_by_age_without_being_asked() {
+    Computer::new().live(Survival::Synced, async |host| {
+        let mut producer = Producer::default();
+        producer.send_many(&host, 3).await;
+        tokio::time::sleep(Duration::from_secs(7 * 3600)).await;
+        assert_eq!(live_shards(&host), [ShardId(2)]);
+        tokio::time::sleep(Duration::from_secs(14 * 3600)).await;
+        assert_eq!(live_shards(&host), [ShardId(2)], "an empty one is not rolled");
+        producer.check(&host).await;
+    });
+}

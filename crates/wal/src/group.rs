@@ -12,7 +12,7 @@ use varve_types::{GroupId, LogIndex};
 
 use crate::error::WalError;
 use crate::format::record::Kind;
-use crate::index::{GroupState, check_served};
+use crate::index::{GroupLog, GroupState, check_served};
 use crate::queue::Done;
 use crate::read;
 use crate::shared::State;
@@ -48,7 +48,7 @@ impl WalGroup {
     #[must_use]
     pub fn state(&self) -> GroupState {
         let state = self.owner.shared.lock();
-        state.groups.get(&self.group).map(|log| log.state()).unwrap_or_default()
+        state.groups.get(&self.group).map(GroupLog::state).unwrap_or_default()
     }
 
     /// Whether the group may be served.

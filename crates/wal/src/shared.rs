@@ -69,7 +69,7 @@ impl Shared {
         match state.check_append(group, &entries, self.options.payload_bytes_max()) {
             Ok(()) => state.push_entries(group, entries, done),
             Err(error) => {
-                state.queue.push(Item { work: Work::Answer(Err(error)), done: Some(done) })
+                state.queue.push(Item { work: Work::Answer(Err(error)), done: Some(done) });
             }
         }
         drop(state);

@@ -1,6 +1,7 @@
 //! Opening a log: reading every file, proving every group's chain, cutting a torn end.
 
 mod replay;
+mod replayed;
 mod report;
 mod scan;
 

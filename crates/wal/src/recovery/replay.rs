@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use varve_types::{GroupId, LogIndex};
 
+use super::replayed::{Replayed, Verdict};
 use super::scan::Found;
 use crate::cache::Cache;
 use crate::format::payload::{Checkpoint, decode_mark};
 use crate::format::record::{Kind, RecordHeader};
 use crate::format::{Counter, FileSequence, RecordSequence};
 use crate::index::{GroupLog, Location, Slot, WriteId};
-use crate::written::WrittenGroup;
 
 /// A place where synced bytes cannot be read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,47 +26,6 @@ pub(crate) struct Damage {
     pub(crate) file: PathBuf,
     pub(crate) offset: u64,
     pub(crate) what: &'static str,
-}
-
-/// What may be wrong with a group whose chain has a gap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
-    /// Anything.
-    All,
-    /// The entries from the first to the second; a checkpoint has vouched for the rest.
-    Entries(LogIndex, LogIndex),
-    /// It was quarantined before: only removal ends that.
-    Quarantined,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Suspicion {
-    extent: Extent,
-    /// Which damage, as a place in the list; `None` when that file is long gone.
-    damage: Option<usize>,
-}
-
-/// A group under reconstruction.
-pub(crate) struct Replayed {
-    pub(crate) written: WrittenGroup,
-    suspicion: Option<Suspicion>,
-    /// Entries with damaged payloads, and which damage it was.
-    bad: BTreeMap<LogIndex, usize>,
-    /// When a record or a mark last fitted the chain.
-    proven: RecordSequence,
-}
-
-impl Replayed {
-    /// Entries outside this range are gone, so nothing about them can be wrong.
-    fn narrow(&mut self, first: LogIndex, last: Option<LogIndex>) {
-        if let Some(Suspicion { extent: Extent::Entries(from, to), .. }) = &mut self.suspicion {
-            *from = first.max(*from);
-            match last.map(|last| last.min(*to)) {
-                Some(last) if last >= *from => *to = last,
-                _ => self.suspicion = None,
-            }
-        }
-    }
 }
 
 /// The reconstruction of a whole log.
@@ -243,13 +202,7 @@ impl Replay {
 
     /// Makes a group of which records are missing.
     fn found_missing(&mut self, group: GroupId, counter: Counter) {
-        let replayed = Replayed {
-            written: WrittenGroup::new(counter),
-            suspicion: None,
-            bad: BTreeMap::new(),
-            proven: RecordSequence(0),
-        };
-        self.groups.insert(group, replayed);
+        self.groups.insert(group, Replayed::new(counter));
         self.logs.insert(group, GroupLog::default());
         self.suspect(group);
     }
@@ -338,57 +291,24 @@ impl Replay {
         else {
             return;
         };
-        let before = replayed.written.checkpoint();
-        let damage = replayed.suspicion.and_then(|suspicion| suspicion.damage);
-        let agrees = before == Checkpoint { quarantined: false, ..checkpoint.clone() };
-        replayed.written.vote.clone_from(&checkpoint.vote);
-        replayed.written.committed.clone_from(&checkpoint.committed);
+        let Verdict { doubtful, forgets_entries } = replayed.reconcile(&checkpoint);
         log.vote = checkpoint.vote;
         log.committed = checkpoint.committed;
         if let Some((index, log_id)) = checkpoint.purged {
-            replayed.written.purge(index, log_id.clone());
             self.cache.dropped(log.purge(index, log_id));
         }
-        if checkpoint.quarantined {
-            replayed.suspicion = Some(Suspicion { extent: Extent::Quarantined, damage });
-            return;
+        if forgets_entries {
+            self.cache.dropped(log.clear());
         }
-        match replayed.suspicion.map(|suspicion| suspicion.extent) {
-            Some(Extent::Quarantined) => {}
-            None if agrees => {}
-            // The first of this group that is left to read: entries of freed files are purged
-            // further on, or they are missing.
-            None if before == Checkpoint::default() => {
-                replayed.suspicion = checkpoint.live.map(|(first, last)| {
-                    let extent = Extent::Entries(first, last);
-                    Suspicion { extent, damage }
-                });
-            }
-            None => self.suspect(group),
-            Some(Extent::All | Extent::Entries(..)) => match checkpoint.live {
-                None => {
-                    replayed.written.truncate(LogIndex(0));
-                    replayed.suspicion = None;
-                    self.cache.dropped(log.clear());
-                }
-                Some((first, last)) => {
-                    if let Some(Suspicion { extent: extent @ Extent::All, .. }) =
-                        &mut replayed.suspicion
-                    {
-                        *extent = Extent::Entries(first, last);
-                    }
-                    replayed.narrow(first, Some(last));
-                }
-            },
+        if doubtful {
+            self.suspect(group);
         }
     }
 
     fn suspect(&mut self, group: GroupId) {
         let damage = self.damages.len().checked_sub(1);
-        if let Some(replayed) = self.groups.get_mut(&group)
-            && replayed.suspicion.is_none_or(|it| it.extent != Extent::Quarantined)
-        {
-            replayed.suspicion = Some(Suspicion { extent: Extent::All, damage });
+        if let Some(replayed) = self.groups.get_mut(&group) {
+            replayed.suspect(damage);
         }
     }
 
@@ -414,11 +334,9 @@ impl Replay {
     pub(crate) fn quarantined(&self) -> BTreeMap<GroupId, Option<usize>> {
         let accounted = self.is_accounted();
         let last = self.damages.len().checked_sub(1);
-        let blame = |replayed: &Replayed| match (replayed.suspicion, replayed.bad.values().next()) {
-            (Some(suspicion), _) => Some(suspicion.damage),
-            (None, Some(damage)) => Some(Some(*damage)),
-            (None, None) if !accounted && replayed.proven < self.lost_end => Some(last),
-            (None, None) => None,
+        let blame = |replayed: &Replayed| match replayed.blame() {
+            None if !accounted && replayed.proven < self.lost_end => Some(last),
+            blame => blame,
         };
         let groups = self.groups.iter();
         groups.filter_map(|(group, replayed)| Some((*group, blame(replayed)?))).collect()

@@ -8,6 +8,7 @@ use crate::folder::{Folder, LogFile};
 use crate::format::file_header::FileHeader;
 use crate::format::{FileSequence, RECORDS_START};
 use crate::stats::Pin;
+use crate::written::WrittenGroup;
 
 impl Writer {
     /// Starts the next file, with room for the checkpoints and for a record of `front_bytes`.
@@ -58,7 +59,7 @@ impl Writer {
     /// Takes out of the log what stands before the oldest file with a live entry. Hard state
     /// needs no older file than the last: each begins with a checkpoint of every group.
     fn take_unneeded(&mut self) -> Vec<Arc<LogFile>> {
-        let oldest = self.groups.values().filter_map(|group| group.oldest()).map(|(file, _)| file);
+        let oldest = self.groups.values().filter_map(WrittenGroup::oldest).map(|(file, _)| file);
         let needed = oldest.min();
         let mut freed = Vec::new();
         // Until the last file has its checkpoints, hard state may be in the one before it.

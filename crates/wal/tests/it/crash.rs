@@ -12,7 +12,7 @@ use varve_env::{Disk, OpenMode};
 use varve_types::GroupId;
 
 use super::script::{Model, Step, script, single};
-use super::world::{append, open, run, whole_contents};
+use super::world::{append, log_files, open, run, whole_contents};
 
 /// Marks an answer in the trace: a file of this name is made.
 fn note(disk: &SimDisk, step: usize) {
@@ -139,4 +139,33 @@ fn in_the_middle_of_a_write_at_every_byte() {
             expected.check(&disk, owed, &format!("operation {ops}, byte {cut}"));
         }
     }
+}
+
+#[test]
+fn what_a_torn_round_left_is_not_taken_for_newer_records() {
+    run(async {
+        let disk = SimDisk::new();
+        let (wal, _) = open(1, &disk).await;
+        // Nothing but one round of three records of 256 bytes each; the first of them torn.
+        let entries = (0..3).map(|index| (index, vec![index as u8 + 1; 200])).collect();
+        append(&wal, 1, entries).await.unwrap();
+        disk.crash(Survival::Synced);
+        drop(wal);
+        let path = log_files(&disk)[0].clone();
+        let bytes = disk.contents(&path).unwrap();
+        let payload = bytes.windows(200).position(|it| it == [1; 200]).unwrap();
+        disk.damage(&path, |bytes| bytes[payload - 56..payload + 200].fill(0)).unwrap();
+
+        let (wal, report) = open(2, &disk).await;
+        assert!(report.cut.is_some() && report.damages.is_empty(), "{report:?}");
+        assert!(whole_contents(&wal).await.is_empty());
+        // A mark and this record end exactly where the third record began.
+        append(&wal, 1, vec![(0, vec![9; 400])]).await.unwrap();
+        disk.crash(Survival::Synced);
+        drop(wal);
+        let (wal, report) = open(3, &disk).await;
+        assert!(report.damages.is_empty(), "{report:?}");
+        let seen = whole_contents(&wal).await;
+        assert_eq!(seen[&GroupId::from_number(1)].entries, [(0.into(), vec![9; 400].into())]);
+    });
 }

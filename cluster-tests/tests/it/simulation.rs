@@ -1,0 +1,210 @@
+//! A whole node under crashes, lost power and partitions: what was acknowledged is there, once,
+//! for the next query and for ever (G1, G2, G4).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use varve_cluster_tests::{Crashes, Ended, Partitions, Simulation, World, note, seeds};
+use varve_node::{Node, NodeOptions, RawConfig};
+
+use crate::http::{Request, ask};
+
+const NODE: &str = "node";
+const HTTP: &str = "node:9430";
+const WRITERS: u64 = 2;
+const BATCHES: u64 = 40;
+const ASK_AGAIN: Duration = Duration::from_millis(300);
+const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+
+/// Messages, and whether they were acknowledged.
+type Sent = Arc<Mutex<BTreeMap<String, bool>>>;
+
+async fn run_node(world: World) -> Ended {
+    let config = RawConfig {
+        data_dir: "/varve-data".to_owned(),
+        listen_http: "0.0.0.0:9430".to_owned(),
+        listen_grpc: "0.0.0.0:9431".to_owned(),
+        insecure: true,
+        // Small enough that windows are rolled over and tails written out in every run.
+        window: "10s".to_owned(),
+        tail_size: "64 KiB".to_owned(),
+        wal_file_size: "32 MiB".to_owned(),
+        wal_reserve_size: "1 MiB".to_owned(),
+        request_timeout: "5s".to_owned(),
+        ..RawConfig::default()
+    };
+    let options = NodeOptions { env: world.env, on_fatal: world.on_fatal };
+    let node = Node::start(config.resolve()?, options).await?;
+    note(format_args!("{}: serves", world.name));
+    node.serve(std::future::pending()).await?;
+    Ok(())
+}
+
+/// Appends batches one after the other, each until it is acknowledged, some of them twice, and
+/// looks for each right after.
+async fn write(world: World, writer: u64, sent: Sent) -> Ended {
+    for sequence in 1..=BATCHES {
+        let size = 1 + world.env.random.next_u64() % 20;
+        let token = format!("w{writer}n{sequence}");
+        let messages: Vec<String> =
+            (0..size).map(|row| format!("{token} row{row} {}", "padding ".repeat(30))).collect();
+        let lines = messages.iter().zip(0..).map(|(message, row)| {
+            serde_json::json!({ "service": format!("service-{}", row % 3), "message": message })
+        });
+        let body: String = lines.map(|line| format!("{line}\n")).collect();
+        mark(&sent, &messages, false);
+        append(&world, &format!("writer-{writer}:1:{sequence}"), &body).await?;
+        mark(&sent, &messages, true);
+        let path = format!("/api/v1/logs/search?query={token}&page_size=100");
+        let found = messages_of(&search(&world, &path).await?);
+        for message in &messages {
+            if !found.contains(message) {
+                return Err(format!("acknowledged and not found at once: {message}").into());
+            }
+        }
+        if world.env.random.next_u64().is_multiple_of(4) {
+            append(&world, &format!("writer-{writer}:1:{sequence}"), &body).await?;
+        }
+        let pause = world.env.random.next_u64() % 1_000;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+    Ok(())
+}
+
+fn mark(sent: &Sent, messages: &[String], acknowledged: bool) {
+    let mut sent = sent.lock().expect("nobody panics while holding it");
+    sent.extend(messages.iter().map(|message| (message.clone(), acknowledged)));
+}
+
+/// Appends until it is acknowledged. Resending is always safe.
+async fn append(world: &World, key: &str, body: &str) -> Ended {
+    loop {
+        let headers = format!("content-type: application/x-ndjson\r\nidempotency-key: {key}\r\n");
+        let request = Request { method: "POST", path: "/api/v1/logs", headers, body };
+        match answer(world, request).await {
+            Ok((200, _)) => {
+                note(format_args!("{key}: acknowledged"));
+                return Ok(());
+            }
+            Ok((429 | 503, answer)) => note(format_args!("{key}: {answer}")),
+            Ok((status, answer)) => return Err(format!("{key}: {status} {answer}").into()),
+            Err(error) => note(format_args!("{key}: {error}")),
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// Searches until there is an answer.
+async fn search(world: &World, path: &str) -> Result<Value, Box<dyn std::error::Error>> {
+    loop {
+        let request = Request { method: "GET", path, headers: String::new(), body: "" };
+        match answer(world, request).await {
+            Ok((200, answer)) => return Ok(answer),
+            Ok((429 | 503, answer)) => note(format_args!("search: {answer}")),
+            Ok((status, answer)) => return Err(format!("{path}: {status} {answer}").into()),
+            Err(error) => note(format_args!("search: {error}")),
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+async fn answer(world: &World, request: Request<'_>) -> io::Result<(u16, Value)> {
+    tokio::time::timeout(ANSWER_WITHIN, ask(&world.env, HTTP, request)).await?
+}
+
+fn messages_of(answer: &Value) -> Vec<String> {
+    let logs = answer["logs"].as_array().into_iter().flatten();
+    logs.filter_map(|log| log["message"].as_str().map(str::to_owned)).collect()
+}
+
+/// After all writers: every page of everything, against what was sent.
+async fn check(world: World, sent: Sent) -> Ended {
+    let (mut found, mut ids) = (Vec::new(), BTreeSet::new());
+    for page in 1.. {
+        let path = format!("/api/v1/logs/search?order=oldest&page_size=500&page={page}");
+        let answer = search(&world, &path).await?;
+        let messages = messages_of(&answer);
+        if messages.is_empty() {
+            if answer["total"] != found.len() {
+                return Err(format!("total is {}, found {}", answer["total"], found.len()).into());
+            }
+            break;
+        }
+        for log in answer["logs"].as_array().into_iter().flatten() {
+            if !ids.insert(log["log_id"].to_string()) {
+                return Err(format!("an id twice: {log}").into());
+            }
+        }
+        found.extend(messages);
+    }
+    let sent = sent.lock().expect("nobody panics while holding it");
+    let once: BTreeSet<&String> = found.iter().collect();
+    if once.len() != found.len() {
+        return Err(format!("{} records are there more than once", found.len() - once.len()).into());
+    }
+    for (message, acknowledged) in &*sent {
+        if *acknowledged && !once.contains(message) {
+            return Err(format!("acknowledged and lost: {message}").into());
+        }
+    }
+    if let Some(stranger) = once.iter().find(|message| !sent.contains_key(**message)) {
+        return Err(format!("never sent: {stranger}").into());
+    }
+    note(format_args!("{} records are as they should be", found.len()));
+    Ok(())
+}
+
+/// One node, its writers, and who checks when they are done. Nothing happens to them yet.
+fn cluster(seed: u64) -> Simulation {
+    let sent = Sent::default();
+    let done = Arc::new(tokio::sync::Semaphore::new(0));
+    let mut simulation =
+        Simulation::new(seed).node(NODE, run_node).duration_max(Duration::from_mins(20));
+    for writer in 0..WRITERS {
+        let (sent, done) = (Arc::clone(&sent), Arc::clone(&done));
+        simulation = simulation.client(&format!("writer-{writer}"), move |world| async move {
+            write(world, writer, sent).await?;
+            done.add_permits(1);
+            Ok(())
+        });
+    }
+    simulation.client("checker", move |world| async move {
+        // Polled, because hosts' runtimes do not wake each other.
+        while done.available_permits() < usize::try_from(WRITERS)? {
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+        check(world, sent).await
+    })
+}
+
+fn under_fire(seed: u64) -> Simulation {
+    cluster(seed).crash_at_random(Crashes::default()).partition_at_random(Partitions {
+        lasting: Duration::from_millis(100)..Duration::from_secs(3),
+        ..Partitions::default()
+    })
+}
+
+#[test]
+fn a_quiet_node_stores_everything_once() {
+    seeds::run_each("simulation::a_quiet_node_stores_everything_once", 1, cluster);
+}
+
+#[test]
+fn acknowledged_records_survive_crashes_once() {
+    let test = "simulation::acknowledged_records_survive_crashes_once";
+    let happened = seeds::happened(&seeds::run_each(test, 6, under_fire));
+    for fault in ["kill", "power loss", "power cut while writing", "partition"] {
+        let missed = !seeds::is_replay() && !happened.contains_key(fault);
+        assert!(!missed, "{fault} never happened: {happened:?}");
+    }
+}
+
+#[test]
+fn a_seed_repeats_a_whole_node_bit_for_bit() {
+    let test = "simulation::a_seed_repeats_a_whole_node_bit_for_bit";
+    let run = || seeds::run_each(test, 2, under_fire);
+    assert_eq!(run(), run());
+}

@@ -158,6 +158,13 @@ impl Group {
         metrics.running_state.as_ref().err().map(ToString::to_string)
     }
 
+    /// Up to where the state is durable outside of the log.
+    pub(crate) fn snapshot_index(&self) -> Option<LogIndex> {
+        let metrics = self.raft.metrics();
+        let snapshot = metrics.borrow_watched().snapshot;
+        snapshot.map(|id| LogIndex(id.index()))
+    }
+
     /// Proposes a command, stamped now, and answers its index and what applying it answered.
     /// Asks again while this replica leads but may not write yet: nothing was appended then.
     pub(crate) async fn propose(
@@ -190,9 +197,8 @@ impl Group {
         deadline: Instant,
         limit: Duration,
     ) -> Result<(), GroupError> {
-        if let Some(leader) = forward.leader_id.filter(|leader| *leader != self.replica.get()) {
+        if forward.leader_id.is_some_and(|leader| leader != self.replica.get()) {
             let known = forward.leader_node.map(|place| place.0);
-            let _ = leader;
             return Err(GroupError::NotLeader(known.or_else(|| self.leader())));
         }
         timeout_at(deadline, sleep(RETRY)).await.map_err(|_| GroupError::Timeout(limit))

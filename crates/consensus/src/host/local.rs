@@ -124,7 +124,8 @@ impl Inner {
             home.shard().require_applied(purged)?;
         }
         let machine = ShardMachine::new(Arc::clone(&home));
-        let machine = Machine::Shard(machine.map_err(|error| stopped(error.to_string()))?);
+        let machine = machine.map_err(|error| stopped(error.to_string()))?;
+        let machine = Machine::Shard(Box::new(machine));
         let links = self.links(group_id, replica);
         let clock = self.env.clock.clone();
         let group = Group::start(group_id, links, LogStore::new(log), machine, clock)

@@ -80,6 +80,9 @@ pub struct HostSettings {
     pub read_limit: Duration,
     /// How long [`Host::roll`] waits.
     pub roll_limit: Duration,
+    /// How many bytes the write-ahead log may hold for a group that lags, before that group is
+    /// made to write out what it has.
+    pub log_bytes: u64,
     /// How often the node looks at its groups when nothing happens.
     pub tick: Duration,
 }
@@ -91,6 +94,7 @@ impl Default for HostSettings {
             propose_limit: Duration::from_secs(10),
             read_limit: Duration::from_secs(10),
             roll_limit: Duration::from_secs(30),
+            log_bytes: 256 << 20,
             tick: Duration::from_secs(1),
         }
     }

@@ -41,8 +41,8 @@ pub enum ReceiveError {
     Group(String),
 }
 
-fn stopped(error: impl ToString) -> ReceiveError {
-    ReceiveError::Group(error.to_string())
+fn stopped(error: impl std::fmt::Display) -> ReceiveError {
+    ReceiveError::Group(format!("{error}"))
 }
 
 impl Host {

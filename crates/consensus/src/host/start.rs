@@ -146,7 +146,7 @@ async fn start_catalog(
         transport: Arc::clone(&options.transport),
         random: options.env.random.clone(),
     };
-    let (log, machine) = (LogStore::new(log), Machine::Catalog(machine));
+    let (log, machine) = (LogStore::new(log), Machine::Catalog(Box::new(machine)));
     let started = Group::start(group, links, log, machine, options.env.clock.clone()).await;
     started.map_err(|why| StartError::Raft { group, why })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
+use varve_types::{GroupId, LogIndex};
 
 use super::Inner;
 use crate::catalog::{Catalog, ShardState};
@@ -12,6 +13,9 @@ use crate::rollover;
 
 /// How often to look while a rollover is on its way.
 const BUSY_TICK: Duration = Duration::from_millis(10);
+
+/// So many changes of the catalog are applied again at a start, about.
+const CATALOG_SAVE_ENTRIES: u64 = 256;
 
 pub(super) async fn supervise(inner: Arc<Inner>) {
     let mut catalog = inner.catalog.clone();
@@ -25,6 +29,7 @@ pub(super) async fn supervise(inner: Arc<Inner>) {
         if progressed {
             continue;
         }
+        inner.release_log().await;
         let rolling = is_rolling(&inner.catalog()) || !inner.requested().is_empty();
         let wait = if rolling { BUSY_TICK.min(inner.settings.tick) } else { inner.settings.tick };
         tokio::select! {
@@ -35,6 +40,27 @@ pub(super) async fn supervise(inner: Arc<Inner>) {
             }
             () = inner.wake.notified() => {}
             () = sleep(wait) => {}
+        }
+    }
+}
+
+impl Inner {
+    /// Makes groups durable outside of the log, so that it can be purged: the catalog every so
+    /// many changes, and whoever keeps the log from being freed.
+    async fn release_log(&self) {
+        let pin = self.wal.pinning().filter(|pin| pin.held_bytes >= self.settings.log_bytes);
+        let saved = self.catalog_group.snapshot_index();
+        let applied = self.catalog().applied;
+        let number = |index: Option<LogIndex>| index.map_or(0, LogIndex::get);
+        let unsaved = number(applied).saturating_sub(number(saved));
+        let pins = |group: GroupId| pin.is_some_and(|pin| pin.group == group);
+        if unsaved >= CATALOG_SAVE_ENTRIES || pins(GroupId::CATALOG) {
+            // A stopped group is noticed at the next look.
+            let _ = self.catalog_group.raft.trigger().snapshot().await;
+        }
+        let shard = pin.and_then(|pin| pin.group.as_shard());
+        if let Some(replica) = shard.and_then(|shard| self.replica(shard)) {
+            replica.home.ask_flush();
         }
     }
 }

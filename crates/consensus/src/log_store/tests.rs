@@ -28,7 +28,7 @@ impl StoreBuilder<Types, LogStore, Machine, Wal> for Builder {
         let (wal, _) = Wal::open(&env, Path::new("/wal"), options).await.unwrap();
         let log = LogStore::new(wal.group(GroupId::CATALOG));
         let machine = CatalogMachine::open(&env, PathBuf::from("/catalog")).await.unwrap();
-        Ok((wal, log, Machine::Catalog(machine)))
+        Ok((wal, log, Machine::Catalog(Box::new(machine))))
     }
 }
 

@@ -1,4 +1,5 @@
-//! The metadata group's state machine: the catalog in memory, saved whole every so often.
+//! The metadata group's state machine: the catalog in memory, saved whole as a snapshot now and
+//! then.
 //!
 //! What was applied after the last save is applied again from the log when the node starts.
 
@@ -21,8 +22,6 @@ const VERSION: u8 = 1;
 const MAGIC: [u8; 8] = *b"VARVECAT";
 /// The file's name, in its folder and in snapshots.
 const FILE: &str = "catalog";
-/// So many entries are applied again at a start, at most.
-const SAVE_EVERY_ENTRIES: u64 = 256;
 
 /// The catalog as applied.
 pub(crate) struct CatalogMachine {
@@ -30,7 +29,6 @@ pub(crate) struct CatalogMachine {
     position: Position,
     publish: watch::Sender<Arc<Catalog>>,
     store: Arc<Store>,
-    unsaved: u64,
 }
 
 /// A copy of the catalog at one index, to be saved.
@@ -81,7 +79,7 @@ impl CatalogMachine {
         let (writing, saved) = (Mutex::new(()), std::sync::Mutex::new(saved));
         let store = Arc::new(Store { env: env.clone(), path, writing, saved });
         let (publish, _) = watch::channel(Arc::new(catalog.clone()));
-        Ok(Self { catalog, position, publish, store, unsaved: 0 })
+        Ok(Self { catalog, position, publish, store })
     }
 
     /// Follows the catalog as it is applied.
@@ -93,10 +91,10 @@ impl CatalogMachine {
         &self.position
     }
 
-    pub(crate) async fn take(&mut self, entry: Entry) -> io::Result<Reply> {
+    pub(crate) fn take(&mut self, entry: Entry) -> Reply {
         let index = LogIndex(entry.log_id.index());
         self.position.last = Some(entry.log_id);
-        let reply = match entry.payload {
+        match entry.payload {
             EntryPayload::Blank => Reply::Nothing,
             EntryPayload::Membership(membership) => {
                 self.position.membership = StoredMembership::new(Some(entry.log_id), membership);
@@ -110,13 +108,7 @@ impl CatalogMachine {
                 }
                 Err(error) => Reply::Unreadable(error.to_string()),
             },
-        };
-        self.unsaved += 1;
-        if self.unsaved >= SAVE_EVERY_ENTRIES {
-            self.snapshooter().save().await?;
-            self.unsaved = 0;
         }
-        Ok(reply)
     }
 
     pub(crate) fn snapshooter(&self) -> Snapshooter {
@@ -146,7 +138,7 @@ impl CatalogMachine {
             return Err(invalid("a catalog snapshot of another position than it claims"));
         }
         self.store.write(&position, file).await?;
-        (self.position, self.catalog, self.unsaved) = (position, catalog, 0);
+        (self.position, self.catalog) = (position, catalog);
         self.publish.send_replace(Arc::new(self.catalog.clone()));
         Ok(())
     }

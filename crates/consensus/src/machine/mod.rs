@@ -28,9 +28,9 @@ type Snapshot = openraft::Snapshot<CommittedLeader, u64, Place, SnapshotContent>
 /// A group's state.
 pub(crate) enum Machine {
     /// The metadata group's.
-    Catalog(CatalogMachine),
+    Catalog(Box<CatalogMachine>),
     /// A shard's.
-    Shard(ShardMachine),
+    Shard(Box<ShardMachine>),
 }
 
 /// Builds a snapshot beside the machine that goes on applying.
@@ -40,10 +40,10 @@ pub(crate) enum Builder {
 }
 
 impl Machine {
-    async fn take(&mut self, entry: Entry) -> io::Result<Reply> {
+    fn take(&mut self, entry: Entry) -> Reply {
         match self {
-            Self::Catalog(machine) => machine.take(entry).await,
-            Self::Shard(machine) => Ok(machine.take(entry)),
+            Self::Catalog(machine) => machine.take(entry),
+            Self::Shard(machine) => machine.take(entry),
         }
     }
 }
@@ -83,7 +83,7 @@ impl RaftStateMachine<Types> for Machine {
         Strm: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + OptionalSend,
     {
         while let Some((entry, responder)) = entries.try_next().await? {
-            let reply = self.take(entry).await?;
+            let reply = self.take(entry);
             if let Some(responder) = responder {
                 responder.send(reply);
             }

@@ -102,6 +102,12 @@ impl ShardHome {
         }
     }
 
+    /// Has the tail written out although it is small.
+    pub(crate) fn ask_flush(&self) {
+        self.shard().ask_flush();
+        self.wake_flush_if_due();
+    }
+
     /// Waits until a flush may be due.
     pub(crate) async fn flush_due(&self) {
         self.flush_due.notified().await;

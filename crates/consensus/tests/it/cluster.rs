@@ -1,6 +1,7 @@
 //! Three hosts in one process, joined by memory.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::time::sleep;
 use varve_consensus::{
-    Host, NewDisk, PeerError, PeerMessage, PeerTransport, ProposeError, ShardState,
+    Host, MessageKind, NewDisk, PeerError, PeerMessage, PeerTransport, ProposeError, ShardState,
 };
 use varve_env::sim::SimDisk;
 use varve_types::{NodeId, ShardId};
@@ -18,15 +19,21 @@ use crate::producer::Producer;
 
 /// Delivers messages to the hosts it knows, after a little while.
 #[derive(Clone, Default)]
-struct Switchboard(Arc<Mutex<BTreeMap<NodeId, Host>>>);
+struct Switchboard {
+    hosts: Arc<Mutex<BTreeMap<NodeId, Host>>>,
+    installs: Arc<AtomicU64>,
+}
 
 #[async_trait]
 impl PeerTransport for Switchboard {
     async fn send(&self, to: NodeId, message: PeerMessage) -> Result<Bytes, PeerError> {
         sleep(Duration::from_micros(300)).await;
-        let host = self.0.lock().unwrap().get(&to).cloned();
+        let host = self.hosts.lock().unwrap().get(&to).cloned();
         let unplugged = || PeerError::Unreachable { node: to, why: "unplugged".to_owned() };
         let host = host.ok_or_else(unplugged)?;
+        if message.kind == MessageKind::SnapshotInstall {
+            self.installs.fetch_add(1, Ordering::SeqCst);
+        }
         let message = PeerMessage::decode(message.encode()).unwrap();
         host.receive(message).await.map_err(|error| PeerError::Refused(error.to_string()))
     }
@@ -34,11 +41,11 @@ impl PeerTransport for Switchboard {
 
 impl Switchboard {
     fn plug(&self, host: &Host) {
-        self.0.lock().unwrap().insert(host.node(), host.clone());
+        self.hosts.lock().unwrap().insert(host.node(), host.clone());
     }
 
     fn unplug(&self, node: NodeId) {
-        self.0.lock().unwrap().remove(&node);
+        self.hosts.lock().unwrap().remove(&node);
     }
 }
 
@@ -160,6 +167,7 @@ fn a_follower_that_missed_what_was_purged_is_sent_a_snapshot() {
             status.here.map_or(0, |here| here.segments)
         };
         eventually("the leader wrote segments", || segments(&hosts[leader]) > 1).await;
+        assert_eq!(switchboard.installs.load(Ordering::SeqCst), 0);
         switchboard.plug(&hosts[gone]);
         eventually("the one that was away has the same", || {
             let of = |host: &Host| {
@@ -169,6 +177,7 @@ fn a_follower_that_missed_what_was_purged_is_sent_a_snapshot() {
             of(&hosts[gone]) == of(&hosts[leader])
         })
         .await;
+        assert!(switchboard.installs.load(Ordering::SeqCst) > 0, "no snapshot was sent");
         hosts[leader].roll(shard).await.unwrap();
     });
 }

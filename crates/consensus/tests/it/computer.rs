@@ -38,6 +38,7 @@ pub(crate) fn env(disk: &SimDisk) -> Env {
 pub(crate) fn settings() -> HostSettings {
     HostSettings {
         shard: ShardOptions { flush_bytes: 16 << 10, ..ShardOptions::default() },
+        log_bytes: 2 << 20,
         ..HostSettings::default()
     }
 }

@@ -1,5 +1,7 @@
 //! Hosts over simulated disks: founding, restarting, rolling over, crashing, and three together.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod cluster;
 mod computer;
 mod crash;

@@ -1,14 +1,16 @@
 //! Founding, restarting, and what a damaged disk is answered.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::expect;
 use tokio::time::Instant;
+use varve_consensus::{Host, NewDisk, NoPeers};
 use varve_env::sim::Survival;
 use varve_types::ShardId;
 
-use crate::computer::Computer;
+use crate::computer::{Computer, options, virtual_time};
 use crate::producer::Producer;
 
 #[test]
@@ -86,5 +88,27 @@ fn a_damaged_shard_is_refused_and_the_others_serve() {
         host.read(ShardId(2)).await.unwrap();
         assert!(host.read_all().await.is_err(), "a read covers everything or fails");
         producer.send_many(&host, 5).await;
+    });
+}
+
+/// A group that does nothing must not keep the log from being freed for everybody.
+#[test]
+fn the_log_is_freed_of_groups_that_lag() {
+    let computer = Computer::new();
+    let runtime = virtual_time();
+    runtime.block_on(async {
+        let options = options(&computer.disk, "a:1", NewDisk::Found, Arc::new(NoPeers)).await;
+        let wal = options.wal.clone();
+        let host = Host::start(options).await.unwrap();
+        let mut producer = Producer::default();
+        producer.send_many(&host, 1).await;
+        // The catalog's first entries lie in the first file, and nothing is added to them.
+        for _ in 0..8 {
+            producer.send_many(&host, 500).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        let held = wal.stats().file_bytes;
+        assert!(held <= 4 << 20, "the log holds {held} bytes");
+        producer.check(&host).await;
     });
 }

@@ -60,6 +60,14 @@ pub enum Action {
         /// What fails.
         fault: Fault,
     },
+    /// A node's disk takes so many bytes from now on, by the lengths of its files; `None` lifts
+    /// the limit.
+    Capacity {
+        /// The node.
+        node: String,
+        /// The limit.
+        bytes: Option<u64>,
+    },
 }
 
 impl Action {
@@ -75,6 +83,7 @@ impl Action {
             Self::Repair => "repair",
             Self::Skew { .. } => "clock skew",
             Self::Disk { .. } => "disk fault",
+            Self::Capacity { .. } => "disk limit",
         }
     }
 }

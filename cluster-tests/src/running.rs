@@ -190,6 +190,11 @@ impl Running {
                 self.node(&node).clock.set_skew_ns(skew_ns);
                 true
             }
+            Action::Capacity { node, bytes } => {
+                note(format_args!("{node}: disk limit {bytes:?}"));
+                self.node(&node).disk.set_capacity(bytes);
+                true
+            }
             Action::Disk { node, fault } => {
                 note(format_args!("{node}: {fault:?}"));
                 let node = self.node(&node);

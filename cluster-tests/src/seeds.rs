@@ -23,6 +23,9 @@ use crate::{Report, Simulation, TraceDigest};
 /// Tells a child its seed.
 const CHILD: &str = "VARVE_SIM_CHILD";
 
+/// Set to anything, has all events of runs that went well printed as well.
+const EVENTS: &str = "VARVE_SIM_EVENTS";
+
 /// Before the line in which a child answers.
 const ANSWER: &str = "simulated: ";
 
@@ -38,7 +41,8 @@ pub struct Summary {
 }
 
 /// Runs the simulation for every seed: for the one in `VARVE_SIM_SEED`, or for as many as
-/// `VARVE_SIM_SEEDS` says, or for the first `count`. `test` is the path of the test that calls,
+/// `VARVE_SIM_SEEDS` says, or for the first `count`. With `VARVE_SIM_EVENTS` set all events are
+/// printed. `test` is the path of the test that calls,
 /// as the test runner prints it.
 ///
 /// In a child this does not return.
@@ -50,6 +54,9 @@ pub struct Summary {
 pub fn run_each(test: &str, count: u64, simulation: impl Fn(u64) -> Simulation) -> Vec<Summary> {
     if let Some(seed) = number(CHILD) {
         let report = simulation(seed).run();
+        if env::var_os(EVENTS).is_some() {
+            eprintln!("{}", report.events.join("\n"));
+        }
         println!("{}", answer(seed, &report));
         io::stdout().flush().expect("the parent reads what a child says");
         process::exit(0);
@@ -107,6 +114,9 @@ fn finish(test: &str, seed: u64, child: Child) -> Summary {
         "{complaint}\n{test}: seed {seed} found something ({})",
         output.status
     );
+    if env::var_os(EVENTS).is_some() {
+        eprintln!("{complaint}");
+    }
     parse(&said).unwrap_or_else(|| {
         panic!("{test}: no such test, or it does not call run_each:\n{said}\n{complaint}")
     })

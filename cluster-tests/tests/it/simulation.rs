@@ -6,8 +6,11 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde_json::Value;
-use varve_cluster_tests::{Crashes, Ended, Partitions, Simulation, World, note, seeds};
+use varve_cluster_tests::{Action, Crashes, Ended, Partitions, Simulation, World, note, seeds};
+use varve_env::sim::{Action as DiskAction, Fault};
 use varve_node::{Node, NodeOptions, RawConfig};
 
 use crate::http::{Request, ask};
@@ -31,6 +34,7 @@ async fn run_node(world: World) -> Ended {
         // Small enough that windows are rolled over and tails written out in every run.
         window: "10s".to_owned(),
         tail_size: "64 KiB".to_owned(),
+        disk_free_min: "4 MiB".to_owned(),
         wal_file_size: "32 MiB".to_owned(),
         wal_reserve_size: "1 MiB".to_owned(),
         request_timeout: "5s".to_owned(),
@@ -47,10 +51,10 @@ async fn run_node(world: World) -> Ended {
 /// looks for each right after.
 async fn write(world: World, writer: u64, sent: Sent) -> Ended {
     for sequence in 1..=BATCHES {
-        let size = 1 + world.env.random.next_u64() % 20;
+        let size = 1 + world.env.random.next_u64() % 60;
         let token = format!("w{writer}n{sequence}");
         let messages: Vec<String> =
-            (0..size).map(|row| format!("{token} row{row} {}", "padding ".repeat(30))).collect();
+            (0..size).map(|row| format!("{token} row{row} {}", noise(&world))).collect();
         let lines = messages.iter().zip(0..).map(|(message, row)| {
             serde_json::json!({ "service": format!("service-{}", row % 3), "message": message })
         });
@@ -72,6 +76,11 @@ async fn write(world: World, writer: u64, sent: Sent) -> Ended {
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
     Ok(())
+}
+
+/// Text that does not compress, so that tails fill up.
+fn noise(world: &World) -> String {
+    (0..12).map(|_| format!("{:016x}", world.env.random.next_u64())).collect()
 }
 
 fn mark(sent: &Sent, messages: &[String], acknowledged: bool) {
@@ -187,6 +196,41 @@ fn under_fire(seed: u64) -> Simulation {
     })
 }
 
+/// Writes and syncs that fail, one every few seconds.
+fn failing_disk(seed: u64) -> Simulation {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut simulation = cluster(seed);
+    for second in (2..40).step_by(4) {
+        let kinds = [DiskAction::SyncData, DiskAction::Write, DiskAction::SyncDir];
+        let action = kinds[rng.random_range(0..kinds.len())];
+        let times = rng.random_range(1..=3);
+        let fault = Fault { action, under: "/varve-data".into(), times };
+        let at = Duration::from_millis(second * 1_000 + rng.random_range(0..4_000));
+        simulation = simulation.at(at, Action::Disk { node: NODE.to_owned(), fault });
+    }
+    simulation
+}
+
+/// A disk that has no room for some seconds, again and again, and crashes beside.
+fn filling_disk(seed: u64) -> Simulation {
+    let mut simulation = cluster(seed).crash_at_random(Crashes::default());
+    for second in (4..60).step_by(8) {
+        for (after, bytes) in [(0, Some(0)), (5, None)] {
+            let limit = Action::Capacity { node: NODE.to_owned(), bytes };
+            simulation = simulation.at(Duration::from_secs(second + after), limit);
+        }
+    }
+    simulation
+}
+
+/// The planted bug of all planted bugs: acknowledged before it is synced, because the disk says
+/// that it is.
+fn lying_disk(seed: u64) -> Simulation {
+    let simulation = under_fire(seed);
+    simulation.disk(NODE).lie_about_syncs();
+    simulation
+}
+
 #[test]
 fn a_quiet_node_stores_everything_once() {
     seeds::run_each("simulation::a_quiet_node_stores_everything_once", 1, cluster);
@@ -207,4 +251,27 @@ fn a_seed_repeats_a_whole_node_bit_for_bit() {
     let test = "simulation::a_seed_repeats_a_whole_node_bit_for_bit";
     let run = || seeds::run_each(test, 2, under_fire);
     assert_eq!(run(), run());
+}
+
+#[test]
+fn acknowledged_records_survive_a_failing_disk_once() {
+    let test = "simulation::acknowledged_records_survive_a_failing_disk_once";
+    let happened = seeds::happened(&seeds::run_each(test, 4, failing_disk));
+    for fault in ["disk fault", "end after a disk fault"] {
+        let missed = !seeds::is_replay() && !happened.contains_key(fault);
+        assert!(!missed, "{fault} never happened: {happened:?}");
+    }
+}
+
+#[test]
+fn acknowledged_records_survive_a_full_disk_once() {
+    let test = "simulation::acknowledged_records_survive_a_full_disk_once";
+    let happened = seeds::happened(&seeds::run_each(test, 4, filling_disk));
+    assert!(happened.contains_key("disk limit"), "{happened:?}");
+}
+
+#[test]
+fn a_disk_that_lies_about_syncs_is_found_out() {
+    let found = (0..3).filter_map(|seed| lying_disk(seed).try_run().err()).count();
+    assert!(found > 0, "no seed noticed that nothing was ever synced");
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use tokio::time::Instant;
 use tracing_subscriber::EnvFilter;
 use varve_env::Env;
 use varve_node::{Node, NodeOptions, RawConfig};
@@ -116,14 +117,29 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
     let runtime = runtime()?;
     runtime.block_on(async {
         let data_dir = config.data_dir.clone();
+        let started = Instant::now();
         let options = NodeOptions { env: Env::real(), on_fatal: Arc::new(end_process) };
         let node = Node::start(config, options).await.map_err(Failure::failed)?;
         let (http, grpc) = (node.http_address(), node.grpc_address());
-        writeln!(
+        let took_ms = started.elapsed().as_millis();
+        // A reader of this who has gone is no reason for the server to go too.
+        let _ = write!(
             io::stdout().lock(),
-            "varve is ready: http://{http} (HTTP), http://{grpc} (gRPC), data in {}",
-            data_dir.display()
-        )?;
+            "\
+varve {version} is ready after {took_ms} ms; data in {data_dir}
+  HTTP  http://{http}
+  gRPC  http://{grpc}
+
+Try next, in another terminal:
+  echo 'level=warn drawer open' | varve send - --service till --endpoint http://{grpc}
+  varve query 'drawer' --since 1h --endpoint http://{grpc}
+  curl -d '{{\"service\":\"till\",\"message\":\"drawer shut\"}}' http://{http}/api/v1/logs
+  curl 'http://{http}/api/v1/logs/search?query=drawer'
+Ctrl-C stops it.
+",
+            version = env!("CARGO_PKG_VERSION"),
+            data_dir = data_dir.display(),
+        );
         node.serve(stop_signal()).await.map_err(Failure::failed)
     })
 }
@@ -158,7 +174,8 @@ fn start_log(format: LogFormat) -> Result<(), Failure> {
     let filter = match std::env::var("VARVE_LOG") {
         Ok(text) if !text.is_empty() => EnvFilter::try_new(&text)
             .map_err(|error| Failure::usage(format_args!("VARVE_LOG={text}: {error}")))?,
-        _ => EnvFilter::new("info"),
+        // openraft tells of every step of an election; what a user must know of it we say ourselves.
+        _ => EnvFilter::new("info,openraft=error"),
     };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -125,6 +125,9 @@ impl Worker {
     async fn run(mut self) {
         while let Some(gathered) = self.gather().await {
             let (block, waiting) = self.encode(gathered).await;
+            if waiting.is_empty() {
+                continue;
+            }
             if let Some(in_flight) = self.in_flight.take() {
                 // A panic in the task has dropped its senders: those who wait are told by that.
                 let _ = in_flight.await;
@@ -174,6 +177,7 @@ impl Worker {
         }
     }
 
+    /// Encodes what was gathered. Whoever sent a part that no block takes is told at once.
     async fn encode(&self, gathered: Gathered) -> (Bytes, Vec<Encoded>) {
         self.env
             .blocking
@@ -181,8 +185,13 @@ impl Worker {
                 let mut builder = BlockBuilder::new();
                 let mut waiting = Vec::with_capacity(gathered.parts.len());
                 for (part, reply) in gathered.parts {
-                    builder.push_part(part.key, part.digest, part.range, &part.records);
-                    waiting.push(reply);
+                    match builder.push_part(part.key, part.digest, part.range, &part.records) {
+                        Ok(()) => waiting.push(reply),
+                        Err(error) => {
+                            let error = ProposeError::Refused(error.to_string());
+                            let _ = reply.send(PartReply::Failed(error));
+                        }
+                    }
                 }
                 metrics::block_rows(builder.rows());
                 (builder.finish(), waiting)

@@ -47,6 +47,12 @@ pub enum AppendError {
     /// The disk has no room for more.
     #[error("the disk is full: this node takes no more logs until there is room")]
     DiskFull,
+    /// No block takes the batch, though its protocol let it pass. Nothing of this part was stored.
+    #[error("the batch was refused by its shard: {why}")]
+    Refused {
+        /// What is wrong with it.
+        why: String,
+    },
     /// What became of the batch is not known: it may or may not be stored.
     #[error("the batch was not confirmed in time: {why}")]
     Unconfirmed {
@@ -87,6 +93,9 @@ impl AppendError {
                  still work"
                     .to_owned()
             }
+            Self::Refused { .. } => {
+                "this is a fault of the server; please report it with the message".to_owned()
+            }
             Self::Unconfirmed { records: None, .. } => {
                 "send the same batch again under this idempotency key: it is stored once".to_owned()
             }
@@ -108,6 +117,7 @@ impl AppendError {
             Self::OverBudget { .. } => "too_large",
             Self::TooManyProducers => "too_many_producers",
             Self::DiskFull => "disk_full",
+            Self::Refused { .. } => "refused",
             Self::Unconfirmed { .. } => "unconfirmed",
         }
     }
@@ -119,7 +129,10 @@ impl AppendError {
             Self::Overloaded { .. } | Self::Unconfirmed { .. } => Some(Duration::from_secs(1)),
             Self::DiskFull => Some(Duration::from_secs(10)),
             Self::TooManyProducers => Some(Duration::from_secs(60)),
-            Self::Conflict { .. } | Self::Forgotten { .. } | Self::OverBudget { .. } => None,
+            Self::Conflict { .. }
+            | Self::Forgotten { .. }
+            | Self::OverBudget { .. }
+            | Self::Refused { .. } => None,
         }
     }
 

@@ -183,6 +183,9 @@ impl Gateway {
                         wait = true;
                     }
                     PartReply::Failed(ProposeError::DiskFull) => return Err(AppendError::DiskFull),
+                    PartReply::Failed(ProposeError::Refused(why)) => {
+                        return Err(AppendError::Refused { why });
+                    }
                     PartReply::Failed(error) => {
                         *last_failure = error.to_string();
                         again.push(range);
@@ -200,7 +203,6 @@ impl Gateway {
 
     /// Queues the batch's rows of `ranges` at the open shards. Answers what to wait for, and the
     /// ranges that no open shard takes at the moment.
-    #[expect(clippy::type_complexity, reason = "a pair of lists, used in one place")]
     fn send(
         &self,
         batch: &Routed,

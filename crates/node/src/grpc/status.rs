@@ -36,6 +36,7 @@ impl Refusal {
                 AppendError::Overloaded { .. }
                 | AppendError::TooManyProducers
                 | AppendError::DiskFull => Code::ResourceExhausted,
+                AppendError::Refused { .. } => Code::Internal,
                 AppendError::Unconfirmed { .. } => Code::Unavailable,
             },
         }
@@ -55,6 +56,7 @@ impl Refusal {
                 AppendError::Overloaded { .. }
                 | AppendError::TooManyProducers
                 | AppendError::DiskFull => "OVERLOADED",
+                AppendError::Refused { .. } => "INVALID",
                 AppendError::Unconfirmed { .. } => "UNAVAILABLE",
             },
         }

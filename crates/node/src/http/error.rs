@@ -52,6 +52,7 @@ impl From<AppendError> for ApiError {
             AppendError::Overloaded { .. }
             | AppendError::TooManyProducers
             | AppendError::DiskFull => StatusCode::TOO_MANY_REQUESTS,
+            AppendError::Refused { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             AppendError::Unconfirmed { .. } => StatusCode::SERVICE_UNAVAILABLE,
         };
         let mut answer = Self::new(status, error.code(), error.to_string(), error.hint());

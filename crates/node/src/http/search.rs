@@ -83,7 +83,7 @@ fn parameters(query: &str) -> Result<Parameters, ApiError> {
             }
             "page" => page = number("page", &value, u64::MAX)?,
             "page_size" => {
-                search.limit = number("page_size", &value, limits::PAGE_SIZE_MAX as u64)?
+                search.limit = number("page_size", &value, limits::PAGE_SIZE_MAX as u64)?;
             }
             "order" => search.order = order(&value)?,
             other => match other.strip_prefix("attr.").filter(|name| !name.is_empty()) {

@@ -84,6 +84,12 @@ impl SimDisk {
         faults.into_iter().filter(|fault| fault.times > 0).collect()
     }
 
+    /// Lets the disk lie: it answers that data is synced, and it is not. For tests of tests: they
+    /// must find out.
+    pub fn lie_about_syncs(&self) {
+        self.lock_state().lies = true;
+    }
+
     /// Changes a file on the platter, behind everybody's back: rot, truncation, misdirected and
     /// lost writes. Open files see the change.
     ///
@@ -295,6 +301,9 @@ impl DiskFile for SimFile {
         if let Err(error) = state.trip(Action::SyncData, &self.path) {
             state.perform(Op::FailedSync { file: self.file })?;
             return Err(error);
+        }
+        if state.lies {
+            return Ok(());
         }
         state.perform(Op::SyncData { file: self.file })
     }

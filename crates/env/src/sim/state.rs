@@ -25,6 +25,8 @@ pub(super) struct State {
     epoch: u64,
     pub(super) capacity_bytes: Option<u64>,
     pub(super) faults: Vec<Fault>,
+    /// Syncs of data are answered, and not done.
+    pub(super) lies: bool,
     /// Changes until the power fails.
     pub(super) fuse: Option<u64>,
     pub(super) locks: BTreeSet<FileId>,
@@ -40,6 +42,7 @@ impl State {
             epoch: 0,
             capacity_bytes: None,
             faults: Vec::new(),
+            lies: false,
             fuse: None,
             locks: BTreeSet::new(),
             trace: None,

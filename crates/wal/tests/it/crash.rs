@@ -3,10 +3,12 @@
 //! After each, the log must be what some first part of the calls made it, that part must hold
 //! everything that was answered, and the log must go on working.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use varve_env::sim::{Op, SimDisk, Survival, Trace};
 use varve_env::{Disk, OpenMode};
 use varve_types::GroupId;
@@ -90,7 +92,12 @@ impl Expected {
             let bare = found.without_committed();
             let matches = self.prefixes[owed..].contains(&bare);
             assert!(matches, "{context}: not what the calls from {owed} on made it: {found:#?}");
-            // It goes on, and what was found once is found again.
+            // Opening may have freed files: what was found once is found again.
+            disk.crash(Survival::Synced);
+            drop(wal);
+            let (wal, _) = open(98, disk).await;
+            assert_eq!(Model(whole_contents(&wal).await), found, "{context}, at once again");
+            // It goes on, also when all old files go.
             append(&wal, 1_000, vec![(0, b"goes on".to_vec())]).await.unwrap();
             disk.crash(Survival::Synced);
             drop(wal);
@@ -99,6 +106,19 @@ impl Expected {
             let mut again = Model(whole_contents(&wal).await);
             assert!(again.0.remove(&GroupId::from_number(1_000)).is_some(), "{context}");
             assert_eq!(again, found, "{context}, again");
+            let mut kept = BTreeMap::new();
+            for (group, found) in found.0 {
+                let upto = found.state.last.unwrap_or_default();
+                wal.group(group).purge(upto, Bytes::from("all")).await.unwrap();
+                kept.insert(group, wal.group(group).state());
+            }
+            disk.crash(Survival::Synced);
+            drop(wal);
+            let (wal, report) = open(101, disk).await;
+            assert!(report.damages.is_empty(), "{context}, purged: {report:?}");
+            for (group, kept) in kept {
+                assert_eq!(wal.group(group).state(), kept, "{context}, purged: {group}");
+            }
         });
     }
 }

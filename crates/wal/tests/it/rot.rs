@@ -6,7 +6,7 @@ use std::path::Path;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use varve_env::Disk;
-use varve_env::sim::{SimDisk, Survival};
+use varve_env::sim::{Op, SimDisk, Survival};
 use varve_types::GroupId;
 use varve_wal::{RecoveryReport, WalError};
 
@@ -188,4 +188,42 @@ fn damage_while_running_is_not_served() {
         let error = read(0, 20).await.unwrap_err();
         assert!(matches!(&error, WalError::Corrupt { file, .. } if *file == path), "{error}");
     });
+}
+
+#[test]
+fn a_crash_while_quarantining_brings_nobody_back() {
+    let healthy = Healthy::new(15, 150, 300);
+    let mut random = StdRng::seed_from_u64(15);
+    let file = log_files(&healthy.disk()).pop().unwrap();
+    let end = healthy.files.iter().find(|(name, _)| *name == file).unwrap().1.len();
+    let mut quarantined = 0;
+    for round in 0..60 {
+        let disk = healthy.disk();
+        let start = random.random_range(4096..end);
+        let length = random.random_range(1..3000).min(end - start);
+        disk.damage(&file, |bytes| bytes[start..start + length].fill(0)).unwrap();
+        disk.start_trace();
+        let first = run(async {
+            let (wal, report) = open(80, &disk).await;
+            append(&wal, 500, vec![(0, vec![7; 50])]).await.unwrap();
+            report
+        });
+        quarantined += first.quarantined.len();
+        let trace = disk.take_trace();
+        for (ops, op) in trace.ops().iter().enumerate() {
+            let Op::Write { bytes, .. } = op else { continue };
+            for cut in (1..=bytes.len()).step_by(5) {
+                let disk = trace.replay_torn(ops, cut);
+                disk.crash(Survival::Everything);
+                run(async {
+                    let (_, again) = open(81, &disk).await;
+                    for group in first.quarantined.keys() {
+                        let kept = again.quarantined.contains_key(group);
+                        assert!(kept, "round {round}, operation {ops}, byte {cut}: {group}");
+                    }
+                });
+            }
+        }
+    }
+    assert!(quarantined > 30, "only {quarantined} groups were hurt: the test tests nothing");
 }

@@ -42,7 +42,8 @@ const LAYERS: [(&str, &[&str]); 13] = [
         ],
     ),
     ("client", &["proto", "types"]),
-    ("cli", &["client", "node"]),
+    // docs/decisions/0008 says why the binary sees these beside `client` and `node`.
+    ("cli", &["client", "env", "ingest", "node", "types"]),
 ];
 
 /// The only crate that knows the consensus library.

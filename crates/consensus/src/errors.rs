@@ -133,8 +133,11 @@ pub enum ProposeError {
         /// How long was waited.
         limit: Duration,
     },
-    /// The disk is full. Nothing was stored.
-    #[error("the disk of the write-ahead log is full: free space on it, or add nodes; reads go on")]
+    /// More is waiting to be written out than memory is set aside for. Nothing was stored.
+    #[error("shard {0} has more in memory than it can write out in time: send less, or add nodes")]
+    Overloaded(ShardId),
+    /// The disk is full, or nearly. Nothing was stored.
+    #[error("the disk is full or nearly so: free space on it, or add nodes; reads go on")]
     DiskFull,
     /// The block is not what its format says, or too large. Nothing was stored.
     #[error("the block is refused: {0}")]

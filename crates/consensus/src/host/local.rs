@@ -172,8 +172,9 @@ impl Inner {
             // Peers may still bring what is missing. What differs is never served as closed.
             return;
         }
-        replica.stop().await;
+        // First the files serve, then the group ends.
         self.keep(id, Local::Closed(Arc::clone(&replica.home)));
+        replica.stop().await;
         self.forget_log(id).await;
         info!(shard = id.get(), rows = closed.rows, "closed");
     }

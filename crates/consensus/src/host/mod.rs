@@ -13,6 +13,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -80,6 +81,12 @@ pub struct HostSettings {
     pub read_limit: Duration,
     /// How long [`Host::roll`] waits.
     pub roll_limit: Duration,
+    /// Encoded bytes of blocks that all shards of the node may have in memory together, before
+    /// proposals wait.
+    pub tail_bytes: u64,
+    /// Room that is kept free on the disk, in bytes: with less, no block is taken, so that
+    /// votes, seals and what is in memory can still be written.
+    pub free_bytes_min: u64,
     /// How many bytes the write-ahead log may hold for a group that lags, before that group is
     /// made to write out what it has.
     pub log_bytes: u64,
@@ -94,6 +101,8 @@ impl Default for HostSettings {
             propose_limit: Duration::from_secs(10),
             read_limit: Duration::from_secs(10),
             roll_limit: Duration::from_secs(30),
+            tail_bytes: 64 << 20,
+            free_bytes_min: 256 << 20,
             log_bytes: 256 << 20,
             tick: Duration::from_secs(1),
         }
@@ -125,6 +134,7 @@ pub(crate) struct Inner {
     catalog_group: Group,
     shards: Mutex<BTreeMap<ShardId, Local>>,
     requested: Mutex<BTreeSet<ShardId>>,
+    disk_is_low: AtomicBool,
     wake: Notify,
 }
 

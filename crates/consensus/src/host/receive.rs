@@ -1,6 +1,6 @@
 //! Answering what peers send.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -145,6 +145,20 @@ impl Inner {
         install: SnapshotInstall,
     ) -> Result<Bytes, ReceiveError> {
         let dir = self.incoming(group, install.transfer)?;
+        let installed = self.install_from(group, raft, install, dir.clone()).await;
+        let disk = Arc::clone(&self.env.disk);
+        // What cannot be removed now is at the next start.
+        let _ = self.env.blocking.run(move || disk.remove_dir_all(&dir)).await;
+        installed
+    }
+
+    async fn install_from(
+        &self,
+        group: GroupId,
+        raft: &Raft,
+        install: SnapshotInstall,
+        dir: PathBuf,
+    ) -> Result<Bytes, ReceiveError> {
         let disk = Arc::clone(&self.env.disk);
         let (blocking, files) = (self.env.blocking.clone(), install.files);
         let verify = move || verified(&*disk, &blocking, dir, &files);
@@ -231,16 +245,8 @@ fn verified(
             return Err(format!("{name} has another checksum than was sent"));
         }
         let known = (name.as_str(), *bytes, *checksum);
-        content.push(on_disk(disk, blocking, &dir, known).map_err(failed)?);
+        let file = SnapshotFile::on_disk(disk, blocking, &dir, known);
+        content.push(file.map_err(failed)?);
     }
     Ok(SnapshotContent::staged(dir, content))
-}
-
-fn on_disk(
-    disk: &dyn Disk,
-    blocking: &Blocking,
-    dir: &Path,
-    file: (&str, u64, u32),
-) -> std::io::Result<SnapshotFile> {
-    SnapshotFile::on_disk(disk, blocking, dir, file)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ impl Host {
             catalog_group: group,
             shards: Mutex::new(BTreeMap::new()),
             requested: Mutex::new(BTreeSet::new()),
+            disk_is_low: AtomicBool::new(false),
             wake: Notify::new(),
         });
         inner.reconcile().await;

@@ -2,9 +2,11 @@
 //! rollovers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::sleep;
+use tracing::warn;
 use varve_types::{GroupId, LogIndex};
 
 use super::Inner;
@@ -21,6 +23,7 @@ pub(super) async fn supervise(inner: Arc<Inner>) {
     let mut catalog = inner.catalog.clone();
     loop {
         inner.reconcile().await;
+        inner.measure_disk().await;
         let progressed = inner.catalog_group.leads() && rollover::drive(&inner).await;
         if let Some(why) = inner.catalog_group.stopped() {
             (inner.on_fatal)(&format!("the catalog's group stopped: {why}; restart the node"));
@@ -45,6 +48,20 @@ pub(super) async fn supervise(inner: Arc<Inner>) {
 }
 
 impl Inner {
+    /// Finds out whether blocks may still be taken.
+    async fn measure_disk(&self) {
+        let (disk, dir) = (Arc::clone(&self.env.disk), self.dir.clone());
+        match self.env.blocking.run(move || disk.free_bytes(&dir)).await {
+            Ok(free) => {
+                let low = free < self.settings.free_bytes_min;
+                if self.disk_is_low.swap(low, Ordering::Relaxed) != low {
+                    warn!(free, low, "room on the disk");
+                }
+            }
+            Err(error) => warn!("the room on {} is unknown: {error}", self.dir.display()),
+        }
+    }
+
     /// Makes groups durable outside of the log, so that it can be purged: the catalog every so
     /// many changes, and whoever keeps the log from being freed.
     async fn release_log(&self) {

@@ -1,5 +1,6 @@
 //! Proposing blocks.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use varve_shard::{Command, Outcome, Phase, Rejection, Successor};
 use varve_types::{LogIndex, ShardId, limits};
 
 use super::local::Local;
-use super::{Host, Inner};
+use super::{Host, Inner, lock};
 use crate::catalog::ShardState;
 use crate::errors::ProposeError;
 use crate::group::GroupError;
@@ -61,17 +62,21 @@ impl Inner {
         let command = Command::Block(block).encode();
         loop {
             self.wait_until_open(shard, deadline).await?;
-            if self.wal.is_full() {
+            if self.wal.is_full() || self.disk_is_low.load(Ordering::Relaxed) {
                 return Err(ProposeError::DiskFull);
             }
             let replica = self.replica(shard).ok_or(ProposeError::NotHere(shard))?;
             let left = deadline.saturating_duration_since(Instant::now());
-            let proposed = replica.group.propose(command.clone(), left).await;
-            let (index, reply) = proposed.map_err(|error| match error {
-                GroupError::NotLeader(leader) => ProposeError::NotLeader { shard, leader },
-                GroupError::Timeout(_) => ProposeError::Timeout { shard, limit },
-                GroupError::Stopped(why) => ProposeError::Stopped { shard, why },
-            })?;
+            let (index, reply) = match replica.group.propose(command.clone(), left).await {
+                Ok(proposed) => proposed,
+                Err(GroupError::NotLeader(leader)) => {
+                    return Err(ProposeError::NotLeader { shard, leader });
+                }
+                Err(GroupError::Timeout(_)) => return Err(ProposeError::Timeout { shard, limit }),
+                // A group ends when its shard is closed: then its successors are named.
+                Err(GroupError::Stopped(_)) if self.is_closed(shard) => continue,
+                Err(GroupError::Stopped(why)) => return Err(ProposeError::Stopped { shard, why }),
+            };
             match reply {
                 Reply::Shard(Outcome::Rejected(Rejection::Sealed { successors })) => {
                     return Err(ProposeError::Sealed { shard, successors });
@@ -90,7 +95,19 @@ impl Inner {
         }
     }
 
-    /// Waits while a successor has not inherited: blocks it would reject are not proposed.
+    fn is_closed(&self, shard: ShardId) -> bool {
+        matches!(self.local(shard), Some(Local::Closed(_)))
+    }
+
+    /// Encoded bytes that all running shards have in memory.
+    fn tail_bytes(&self) -> u64 {
+        let shards = lock(&self.shards);
+        let running = shards.values().filter_map(Local::running);
+        running.map(|replica| replica.home.shard().tail_bytes()).sum()
+    }
+
+    /// Waits while a successor has not inherited, since it would reject the block, and while too
+    /// much is in memory.
     async fn wait_until_open(&self, shard: ShardId, until: Instant) -> Result<(), ProposeError> {
         loop {
             let replica = match self.local(shard) {
@@ -106,14 +123,17 @@ impl Inner {
             };
             let phase = replica.home.shard().phase().clone();
             match phase {
-                Phase::Open => return Ok(()),
+                Phase::Open if self.tail_bytes() <= self.settings.tail_bytes => return Ok(()),
+                Phase::Open if Instant::now() >= until => {
+                    return Err(ProposeError::Overloaded(shard));
+                }
                 Phase::Sealed { successors } => {
                     return Err(ProposeError::Sealed { shard, successors });
                 }
                 Phase::AwaitingInherit if Instant::now() >= until => {
                     return Err(ProposeError::NotOpen(shard));
                 }
-                Phase::AwaitingInherit => sleep(OPEN_POLL).await,
+                Phase::Open | Phase::AwaitingInherit => sleep(OPEN_POLL).await,
             }
         }
     }

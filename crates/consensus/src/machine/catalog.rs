@@ -56,6 +56,13 @@ impl CatalogMachine {
         let (disk, shown) = (Arc::clone(&env.disk), path.clone());
         let read = move || {
             disk.create_dir_all(&dir)?;
+            // Snapshots that a peer did not send to the end.
+            for name in disk.list(&dir)? {
+                let name = name.file_name().unwrap_or_default().to_owned();
+                if name.to_string_lossy().starts_with("incoming-") {
+                    disk.remove_dir_all(&dir.join(name))?;
+                }
+            }
             framed::read(&*disk, &shown)
         };
         let file = env.blocking.run(read).await?;

@@ -173,7 +173,6 @@ impl ShardHome {
             framed::replace(&**disk, &root.join(CURRENT), &number)?;
             // The old files are closed by whoever still reads them; their names go now.
             let _ = disk.remove_dir_all(&root.join(before.to_string()));
-            let _ = disk.remove_dir_all(&staged);
             Ok::<_, io::Error>(shard)
         };
         let shard = self.env.blocking.run(replace).await?;

@@ -39,6 +39,7 @@ pub(crate) fn settings() -> HostSettings {
     HostSettings {
         shard: ShardOptions { flush_bytes: 16 << 10, ..ShardOptions::default() },
         log_bytes: 2 << 20,
+        free_bytes_min: 4 << 20,
         ..HostSettings::default()
     }
 }

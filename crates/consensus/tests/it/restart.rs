@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use expect_test::expect;
 use tokio::time::Instant;
-use varve_consensus::{Host, NewDisk, NoPeers};
+use varve_consensus::{Host, NewDisk, NoPeers, ProposeError};
 use varve_env::sim::Survival;
 use varve_types::ShardId;
 
@@ -110,5 +110,57 @@ fn the_log_is_freed_of_groups_that_lag() {
         let held = wal.stats().file_bytes;
         assert!(held <= 4 << 20, "the log holds {held} bytes");
         producer.check(&host).await;
+    });
+}
+
+#[test]
+fn a_full_disk_takes_no_block_and_still_serves() {
+    let computer = Computer::new();
+    computer.live(Survival::Synced, async |host| {
+        let mut producer = Producer::default();
+        producer.send_many(&host, 10).await;
+        // Less than is to be kept free.
+        computer.disk.set_capacity(Some(6 << 20));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let refused = producer.send_one(&host).await.unwrap_err();
+        assert!(matches!(refused, ProposeError::DiskFull), "{refused:?}");
+        producer.check(&host).await;
+        computer.disk.set_capacity(None);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        producer.resend(&host).await;
+        producer.send_many(&host, 10).await;
+        producer.check(&host).await;
+    });
+}
+
+#[test]
+fn a_sole_voter_whose_log_is_rotten_refuses_its_shard_and_names_the_file() {
+    let computer = Computer::new();
+    let mut producer = Producer::default();
+    computer.live(Survival::Synced, async |host| {
+        producer.send_many(&host, 5).await;
+        host.roll(ShardId(1)).await.unwrap();
+        producer.send_many(&host, 20).await;
+    });
+    let disk = computer.disk.mount();
+    let files = disk.list(Path::new("/data/wal")).unwrap();
+    let log = files.iter().map(|name| Path::new("/data/wal").join(name)).find_map(|path| {
+        let bytes = computer.disk.contents(&path).ok()?;
+        // The key of a batch that only the open shard has.
+        let key = b"producer";
+        let at = bytes.windows(key.len()).rposition(|window| window == key)?;
+        let earlier = bytes[..at - 2000].windows(key.len()).rposition(|window| window == key)?;
+        Some((path, earlier))
+    });
+    let (path, at) = log.expect("the log has a batch's key in it");
+    computer.disk.flip_bit(&path, at, 1).unwrap();
+    computer.live(Survival::Synced, async |host| {
+        let status = host.status();
+        assert_eq!(status[0].problem, None);
+        let problem = status[1].problem.clone().unwrap();
+        assert!(problem.contains(&path.display().to_string()), "{problem}");
+        host.read(ShardId(1)).await.unwrap();
+        host.read(ShardId(2)).await.unwrap_err();
+        producer.send_one(&host).await.unwrap_err();
     });
 }

@@ -13,7 +13,7 @@ use varve_env::sim::{Op, SimDisk, Survival, Trace};
 use varve_env::{Disk, OpenMode};
 use varve_types::GroupId;
 
-use super::script::{Model, Step, script, single};
+use super::script::{Change, Model, Step, script, single};
 use super::world::{append, log_files, open, run, whole_contents};
 
 /// Marks an answer in the trace: a file of this name is made.
@@ -32,7 +32,7 @@ fn record(seed: u64, steps: &[Step], together: usize) -> Trace {
         let answered = Arc::new(AtomicUsize::new(0));
         for (nth, step) in steps.iter().enumerate() {
             let (disk, count) = (disk.clone(), Arc::clone(&answered));
-            let waits = !matches!(step.1, super::script::Change::Committed(_));
+            let waits = !matches!(step.1, Change::Committed(_));
             model.call(&wal, step, move |outcome| {
                 outcome.unwrap();
                 if waits {
@@ -123,24 +123,35 @@ impl Expected {
     }
 }
 
+/// Crashes after each operation, in every way.
+fn crash_everywhere(seed: u64, steps: &[Step], together: usize) {
+    let expected = Expected::new(steps);
+    let trace = record(seed, steps, together);
+    for ops in 0..=trace.ops().len() {
+        let owed = expected.owed(&trace.ops()[..ops]);
+        let seeds = (0..3).map(|fate| Survival::Seeded(fate + 10 * ops as u64));
+        for survival in [Survival::Everything, Survival::Synced].into_iter().chain(seeds) {
+            let disk = trace.replay(ops);
+            disk.crash(survival);
+            let context = format!("seed {seed}, operation {ops}, {survival:?}");
+            expected.check(&disk, owed, &context);
+        }
+    }
+}
+
 #[test]
 fn after_every_operation_and_any_fate_of_unsynced_bytes() {
     for (seed, steps, bytes_max, together) in [(1, 90, 900, 4), (2, 60, 3000, 9), (3, 120, 60, 20)]
     {
-        let steps = script(seed, steps, 4, bytes_max);
-        let expected = Expected::new(&steps);
-        let trace = record(seed, &steps, together);
-        for ops in 0..=trace.ops().len() {
-            let owed = expected.owed(&trace.ops()[..ops]);
-            let seeds = (0..3).map(|fate| Survival::Seeded(fate + 10 * ops as u64));
-            for survival in [Survival::Everything, Survival::Synced].into_iter().chain(seeds) {
-                let disk = trace.replay(ops);
-                disk.crash(survival);
-                let context = format!("seed {seed}, operation {ops}, {survival:?}");
-                expected.check(&disk, owed, &context);
-            }
-        }
+        crash_everywhere(seed, &script(seed, steps, 4, bytes_max), together);
     }
+}
+
+#[test]
+fn where_no_entry_keeps_old_files() {
+    let vote = |number: u8| (GroupId::CATALOG, Change::Vote(Bytes::from(vec![number; 500])));
+    let steps: Vec<Step> = (0..80).map(vote).collect();
+    crash_everywhere(5, &steps, 1);
 }
 
 #[test]

@@ -1,11 +1,37 @@
 //! Random changes with restarts and crashes in between, against the model.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use proptest::prelude::*;
 use varve_env::sim::{SimDisk, Survival};
-use varve_types::LogIndex;
+use varve_types::{GroupId, LogIndex};
 
 use super::script::{Model, script};
 use super::world::{contents, open, run, whole_contents};
+
+#[test]
+fn what_nobody_waits_for_is_written_all_the_same() {
+    run(async {
+        let disk = SimDisk::new();
+        let (wal, _) = open(1, &disk).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let log = wal.group(GroupId::CATALOG);
+        let rounds = wal.stats().rounds;
+        for position in 0..100u8 {
+            log.save_committed(Bytes::from(vec![position]));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // One round brings the last of them, one marks it.
+        assert_eq!(wal.stats().rounds, rounds + 2);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(wal.stats().rounds, rounds + 2, "an idle log writes nothing");
+        disk.crash(Survival::Synced);
+        let (wal, _) = open(2, &disk).await;
+        let state = wal.group(GroupId::CATALOG).state();
+        assert_eq!(state.committed, Some(Bytes::from(vec![99])));
+    });
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
@@ -35,7 +61,7 @@ proptest! {
                 }
                 assert_eq!(whole_contents(&wal).await, model.0, "in life {life}");
                 // Idle long enough, even what nobody waits for is safe.
-                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
                 if seed % 2 == 0 {
                     wal.shutdown().await.unwrap();
                 }

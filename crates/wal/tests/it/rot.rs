@@ -191,6 +191,22 @@ fn damage_while_running_is_not_served() {
 }
 
 #[test]
+fn a_file_cut_short_is_noticed_even_when_nothing_followed() {
+    run(async {
+        let disk = SimDisk::new();
+        let (wal, _) = open(16, &disk).await;
+        append(&wal, 1, vec![(0, vec![1; 100])]).await.unwrap();
+        // No idle round yet, and no note.
+        disk.crash(Survival::Synced);
+        drop(wal);
+        let path = log_files(&disk)[0].clone();
+        disk.truncate(&path, 4096).unwrap();
+        let (_, report) = open(17, &disk).await;
+        assert!(!report.damages.is_empty() && report.groups_may_be_missing, "{report:?}");
+    });
+}
+
+#[test]
 fn a_crash_while_quarantining_brings_nobody_back() {
     let healthy = Healthy::new(15, 150, 300);
     let mut random = StdRng::seed_from_u64(15);

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use varve_cluster_tests::{Action, Crashes, Ended, Partitions, Simulation, World, note, seeds};
 use varve_env::sim::{Action as DiskAction, Fault};
-use varve_node::{Node, NodeOptions, RawConfig};
+use varve_node::{CataloguePlace, Node, NodeOptions, RawConfig};
 
 use crate::http::{Request, ask};
 
@@ -40,7 +40,11 @@ async fn run_node(world: World) -> Ended {
         request_timeout: "5s".to_owned(),
         ..RawConfig::default()
     };
-    let options = NodeOptions { env: world.env, on_fatal: world.on_fatal };
+    let options = NodeOptions {
+        env: world.env,
+        on_fatal: world.on_fatal,
+        catalogue: CataloguePlace::Memory,
+    };
     let node = Node::start(config.resolve()?, options).await?;
     note(format_args!("{}: serves", world.name));
     node.serve(std::future::pending()).await?;

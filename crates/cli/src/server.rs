@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tracing_subscriber::EnvFilter;
 use varve_env::Env;
-use varve_node::{Node, NodeOptions, RawConfig};
+use varve_node::{CataloguePlace, Node, NodeOptions, RawConfig};
 
 use crate::endpoint::runtime;
 use crate::failure::Failure;
@@ -118,7 +118,11 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
     runtime.block_on(async {
         let data_dir = config.data_dir.clone();
         let started = Instant::now();
-        let options = NodeOptions { env: Env::real(), on_fatal: Arc::new(end_process) };
+        let options = NodeOptions {
+            env: Env::real(),
+            on_fatal: Arc::new(end_process),
+            catalogue: CataloguePlace::DataDir,
+        };
         let node = Node::start(config, options).await.map_err(Failure::failed)?;
         let (http, grpc) = (node.http_address(), node.grpc_address());
         let took_ms = started.elapsed().as_millis();

@@ -12,12 +12,14 @@ mod http;
 mod listen;
 mod metrics;
 mod read;
+mod remembered;
 mod server;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use config::{Config, ConfigError, RawConfig};
+pub use remembered::CataloguePlace;
 pub use server::{Node, NodeOptions};
 
 /// Why a node did not start, or ended.
@@ -59,6 +61,9 @@ pub enum NodeError {
     /// The catalog does not take this node's settings.
     #[error("catalog: {0}")]
     Catalog(#[from] varve_consensus::CatalogError),
+    /// The catalogue cache does not open, and no new one can be made.
+    #[error(transparent)]
+    Catalogue(#[from] varve_shard::CatalogueError),
     /// The HTTP server failed as a whole.
     #[error("HTTP: {0}")]
     Http(std::io::Error),

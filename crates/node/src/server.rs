@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use varve_consensus::{Host, HostOptions, HostSettings, NewDisk, NoPeers, Settings, ShardStatus};
+use varve_consensus::{
+    Host, HostOptions, HostSettings, NewDisk, NoPeers, ReplicaStatus, Settings, ShardStatus,
+};
 use varve_env::Env;
 use varve_env::disk::DiskLock;
 use varve_env::network::Listener;
 use varve_proto::v1;
-use varve_shard::ShardOptions;
+use varve_shard::{ShardOptions, ShardRecord};
 use varve_types::{LogIndex, NodeId};
 use varve_wal::{RecoveryReport, Wal, WalOptions};
 
@@ -18,6 +20,7 @@ use crate::gateway::{Budget, Gateway};
 use crate::listen::{HttpListener, connections};
 use crate::metrics::{self, Holdings};
 use crate::read::Reader;
+use crate::remembered::{CataloguePlace, RememberedShards};
 use crate::{Config, NodeError, grpc, http};
 
 /// What a node does when it must not go on: a failed sync, most likely. The text names the
@@ -30,6 +33,8 @@ pub struct NodeOptions {
     pub env: Env,
     /// What to do when it must not go on.
     pub on_fatal: OnFatal,
+    /// Where the catalogue cache is kept.
+    pub catalogue: CataloguePlace,
 }
 
 /// What handlers share.
@@ -40,6 +45,7 @@ pub(crate) struct Services {
     pub env: Env,
     disk: DiskGuard,
     wal: Wal,
+    remembered: RememberedShards,
 }
 
 /// A running node.
@@ -59,7 +65,7 @@ impl Node {
     ///
     /// Says what is in the way, and what to do.
     pub async fn start(config: Config, options: NodeOptions) -> Result<Self, NodeError> {
-        let NodeOptions { env, on_fatal } = options;
+        let NodeOptions { env, on_fatal, catalogue } = options;
         metrics::install()?;
         let lock = take_data_dir(&env, &config.data_dir).await?;
         let http = listen(&env, "listen_http", config.listen_http).await?;
@@ -90,6 +96,8 @@ impl Node {
         })
         .await?;
         agree_on_windows(&host, &config).await?;
+        let remembered =
+            RememberedShards::open(&env, catalogue, &config.data_dir, host.clone()).await?;
         let disk =
             DiskGuard::watch(env.clone(), config.data_dir.clone(), config.disk_free_min_bytes);
         let gateway = Gateway::new(
@@ -100,7 +108,7 @@ impl Node {
             config.request_timeout,
         );
         let reader = Reader::new(host.clone(), env.clone());
-        let services = Arc::new(Services { host, gateway, reader, env, disk, wal });
+        let services = Arc::new(Services { host, gateway, reader, env, disk, wal, remembered });
         Ok(Self { services, http, grpc, lock })
     }
 
@@ -192,6 +200,7 @@ impl Services {
     /// What the cluster looks like from here.
     pub(crate) fn status(&self) -> v1::StatusResponse {
         let catalog = self.host.catalog();
+        let remembered = self.remembered.records();
         let nodes = catalog.nodes.iter().map(|(id, node)| v1::NodeStatus {
             node_id: id.get(),
             peer_address: node.address.clone(),
@@ -201,7 +210,12 @@ impl Services {
             node_id: self.host.node().get(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             nodes: nodes.collect(),
-            shards: self.host.status().into_iter().map(shard_status).collect(),
+            shards: self
+                .host
+                .status()
+                .into_iter()
+                .map(|shard| shard_status(remembered.get(&shard.shard), shard))
+                .collect(),
             disk_full: self.disk_full(),
         }
     }
@@ -230,9 +244,10 @@ impl Services {
     }
 }
 
-fn shard_status(shard: ShardStatus) -> v1::ShardStatus {
-    let here = shard.here;
-    let held = here.as_ref();
+/// A shard as the API shows it. One that is not served here shows what it last held.
+fn shard_status(last: Option<&ShardRecord>, shard: ShardStatus) -> v1::ShardStatus {
+    let held = shard.here.or_else(|| last.map(last_held));
+    let held = held.as_ref();
     v1::ShardStatus {
         shard: shard.shard.get(),
         window: shard.window.get(),
@@ -247,5 +262,16 @@ fn shard_status(shard: ShardStatus) -> v1::ShardStatus {
         content_digest: held.map(|here| here.digest.to_string()).unwrap_or_default(),
         segments: held.map_or(0, |here| u32::try_from(here.segments).unwrap_or(u32::MAX)),
         problem: shard.problem.unwrap_or_default(),
+    }
+}
+
+fn last_held(record: &ShardRecord) -> ReplicaStatus {
+    ReplicaStatus {
+        rows: record.rows,
+        digest: record.digest,
+        applied: None,
+        segments: usize::try_from(record.segments).unwrap_or(usize::MAX),
+        disk_bytes: record.bytes,
+        tail_bytes: 0,
     }
 }

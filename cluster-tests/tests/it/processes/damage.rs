@@ -143,3 +143,30 @@ fn a_catalogue_that_is_gone_or_damaged_is_rebuilt_and_the_node_says_so() {
     assert_eq!(server.total(""), ROWS);
     assert!(!server.said().contains("rebuilt"), "a sound catalogue: {}", server.said());
 }
+
+#[test]
+fn a_shard_that_does_not_open_is_named_and_shows_what_it_last_held() {
+    let dir = data_dir();
+    fill(dir.path());
+    let is_manifest = |path: &&PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().contains("manifest"))
+    };
+    let manifest = files(dir.path()).iter().find(is_manifest).cloned().expect("a manifest");
+    flip(&manifest, 40);
+
+    let server = Server::start(dir.path(), &[]);
+    let status = server.run(&["cluster", "status", "--output", "json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let shards = status["shards"].as_array().expect("shards");
+    let damaged: Vec<_> = shards.iter().filter(|shard| shard["problem"] != "").collect();
+    assert_eq!(damaged.len(), 1, "{status:#}");
+    assert_eq!(damaged[0]["rows"], ROWS / 2, "{status:#}");
+    let problem = damaged[0]["problem"].as_str().expect("text");
+    assert!(problem.contains(manifest.to_str().expect("UTF-8")), "{problem}");
+
+    let refused = server.get("/api/v1/logs/search");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.body.contains("manifest"), "{refused:?}");
+    let taken = server.post("/api/v1/logs", &[], br#"{"service":"a","message":"goes on"}"#);
+    assert_eq!(taken.status, 200, "{taken:?}");
+}

@@ -1,5 +1,8 @@
 //! What a node says of its shards.
 
+use std::sync::Arc;
+
+use varve_shard::Manifest;
 use varve_types::{ContentDigest, HashRange, LogIndex, NodeId, ShardId, WindowId};
 
 use super::local::Local;
@@ -51,6 +54,24 @@ impl Host {
     pub fn status(&self) -> Vec<ShardStatus> {
         let catalog = self.catalog();
         catalog.shards.iter().map(|(id, entry)| self.inner().shard_status(*id, entry)).collect()
+    }
+}
+
+impl Host {
+    /// What the manifests of the shards on this node say. A shard without one is left out.
+    #[must_use]
+    pub fn manifests(&self) -> Vec<(ShardId, Arc<Manifest>)> {
+        let catalog = self.catalog();
+        let manifest = |shard: &ShardId| {
+            let home = match self.inner().local(*shard)? {
+                Local::Running(replica) => Arc::clone(&replica.home),
+                Local::Closed(home) => home,
+                Local::Refused(_) => return None,
+            };
+            let manifest = home.shard().manifest().cloned()?;
+            Some((*shard, manifest))
+        };
+        catalog.shards.keys().filter_map(manifest).collect()
     }
 }
 

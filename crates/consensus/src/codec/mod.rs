@@ -61,3 +61,6 @@ impl From<CodecError> for std::io::Error {
         Self::new(std::io::ErrorKind::InvalidData, error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,3 +181,30 @@ fn a_follower_that_missed_what_was_purged_is_sent_a_snapshot() {
         hosts[leader].roll(shard).await.unwrap();
     });
 }
+
+#[test]
+fn a_node_that_joins_late_is_sent_the_catalog_whole() {
+    virtual_time().block_on(async {
+        let switchboard = Switchboard::default();
+        let transport: Arc<dyn PeerTransport> = Arc::new(switchboard.clone());
+        let founding =
+            options(&SimDisk::new(), "n1:1", NewDisk::Found, Arc::clone(&transport)).await;
+        let first = Host::start(founding).await.unwrap();
+        switchboard.plug(&first);
+        for seconds in 0..400 {
+            let mut settings = first.catalog().settings.clone();
+            settings.window_age_ns = (3600 + seconds) * 1_000_000_000;
+            first.change_settings(settings).await.unwrap();
+        }
+        // Time to save the catalog, which lets its log be purged.
+        sleep(Duration::from_secs(3)).await;
+        let invitation = first.invite("n2:1", "").await.unwrap();
+        let joining = NewDisk::Join(invitation);
+        let disk = SimDisk::new();
+        let joining = options(&disk, "n2:1", joining, Arc::clone(&transport)).await;
+        let second = Host::start(joining).await.unwrap();
+        switchboard.plug(&second);
+        eventually("the catalogs are equal", || second.catalog() == first.catalog()).await;
+        assert!(switchboard.installs.load(Ordering::SeqCst) > 0, "no snapshot was sent");
+    });
+}

@@ -5,7 +5,7 @@
 //! shards show (`varve-query`). It knows nothing of openraft, of files' formats or of terminals.
 
 pub mod config;
-mod disk_guard;
+mod data_dir;
 mod gateway;
 mod grpc;
 mod http;

@@ -15,7 +15,7 @@ use varve_shard::{ShardOptions, ShardRecord};
 use varve_types::{LogIndex, NodeId};
 use varve_wal::{RecoveryReport, Wal, WalOptions};
 
-use crate::disk_guard::{DiskGuard, take_data_dir};
+use crate::data_dir;
 use crate::gateway::{Budget, Gateway};
 use crate::listen::{HttpListener, connections};
 use crate::metrics::{self, Holdings};
@@ -37,13 +37,15 @@ pub struct NodeOptions {
     pub catalogue: CataloguePlace,
 }
 
+/// Encoded blocks that all shards of a node hold in memory together, in bytes.
+pub(crate) const TAIL_BYTES_MAX: usize = 64 << 20;
+
 /// What handlers share.
 pub(crate) struct Services {
     pub host: Host,
     pub gateway: Gateway,
     pub reader: Reader,
     pub env: Env,
-    disk: DiskGuard,
     wal: Wal,
     remembered: RememberedShards,
 }
@@ -67,7 +69,7 @@ impl Node {
     pub async fn start(config: Config, options: NodeOptions) -> Result<Self, NodeError> {
         let NodeOptions { env, on_fatal, catalogue } = options;
         metrics::install()?;
-        let lock = take_data_dir(&env, &config.data_dir).await?;
+        let lock = data_dir::take(&env, &config.data_dir).await?;
         let http = listen(&env, "listen_http", config.listen_http).await?;
         let grpc = listen(&env, "listen_grpc", config.listen_grpc).await?;
         let wal_options = WalOptions {
@@ -90,6 +92,8 @@ impl Node {
             settings: HostSettings {
                 shard: ShardOptions { flush_bytes: config.tail_bytes, ..ShardOptions::default() },
                 propose_limit: config.request_timeout,
+                tail_bytes: TAIL_BYTES_MAX as u64,
+                free_bytes_min: config.disk_free_min_bytes,
                 ..HostSettings::default()
             },
             on_fatal,
@@ -98,17 +102,14 @@ impl Node {
         agree_on_windows(&host, &config).await?;
         let remembered =
             RememberedShards::open(&env, catalogue, &config.data_dir, host.clone()).await?;
-        let disk =
-            DiskGuard::watch(env.clone(), config.data_dir.clone(), config.disk_free_min_bytes);
         let gateway = Gateway::new(
             host.clone(),
             env.clone(),
             Budget::new(config.queue_bytes),
-            disk.clone(),
             config.request_timeout,
         );
         let reader = Reader::new(host.clone(), env.clone());
-        let services = Arc::new(Services { host, gateway, reader, env, disk, wal, remembered });
+        let services = Arc::new(Services { host, gateway, reader, env, wal, remembered });
         Ok(Self { services, http, grpc, lock })
     }
 
@@ -216,7 +217,7 @@ impl Services {
                 .into_iter()
                 .map(|shard| shard_status(remembered.get(&shard.shard), shard))
                 .collect(),
-            disk_full: self.disk_full(),
+            disk_full: self.host.is_disk_full(),
         }
     }
 
@@ -224,7 +225,7 @@ impl Services {
     pub(crate) fn refresh_gauges(&self) {
         let mut holdings = Holdings {
             queue_bytes: self.gateway.budget().used_bytes(),
-            disk_full: self.disk_full(),
+            disk_full: self.host.is_disk_full(),
             ..Holdings::default()
         };
         for shard in self.host.status() {
@@ -237,10 +238,6 @@ impl Services {
             }
         }
         metrics::holdings(&holdings);
-    }
-
-    fn disk_full(&self) -> bool {
-        self.disk.is_full() || self.wal.is_full()
     }
 }
 

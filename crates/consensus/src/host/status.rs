@@ -1,6 +1,7 @@
 //! What a node says of its shards.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use varve_shard::Manifest;
 use varve_types::{ContentDigest, HashRange, LogIndex, NodeId, ShardId, WindowId};
@@ -58,6 +59,12 @@ impl Host {
 }
 
 impl Host {
+    /// Whether blocks are refused for want of room on the disk.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        self.inner().is_disk_full()
+    }
+
     /// What the manifests of the shards on this node say. A shard without one is left out.
     #[must_use]
     pub fn manifests(&self) -> Vec<(ShardId, Arc<Manifest>)> {
@@ -76,6 +83,10 @@ impl Host {
 }
 
 impl Inner {
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.wal.is_full() || self.disk_is_low.load(Ordering::Relaxed)
+    }
+
     fn shard_status(&self, shard: ShardId, entry: &ShardEntry) -> ShardStatus {
         let (leader, here, problem) = match self.local(shard) {
             Some(Local::Running(replica)) => {

@@ -1,6 +1,5 @@
 //! Proposing blocks.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,7 +61,7 @@ impl Inner {
         let command = Command::Block(block).encode();
         loop {
             self.wait_until_open(shard, deadline).await?;
-            if self.wal.is_full() || self.disk_is_low.load(Ordering::Relaxed) {
+            if self.is_disk_full() {
                 return Err(ProposeError::DiskFull);
             }
             let replica = self.replica(shard).ok_or(ProposeError::NotHere(shard))?;

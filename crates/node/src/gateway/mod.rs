@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, timeout_at};
-use varve_consensus::{Catalog, Host, ProposeError, ShardState};
+use varve_consensus::{Host, ProposeError};
 use varve_env::Env;
 use varve_ingest::{Batch, BatchSize};
 use varve_shard::{PartOutcome, StoredRange};
@@ -28,8 +28,8 @@ use self::bucket::{Bucket, Part, PartReply};
 pub(crate) use self::budget::{Budget, Reservation};
 pub(crate) use self::error::AppendError;
 use self::lanes::Lanes;
-use crate::disk_guard::DiskGuard;
 use crate::metrics;
+use crate::server::TAIL_BYTES_MAX;
 
 /// How long to wait before asking the catalog again for a route that is about to change.
 const ROUTE_RETRY: Duration = Duration::from_millis(5);
@@ -53,7 +53,6 @@ pub(crate) struct Gateway {
     env: Env,
     lanes: Lanes,
     budget: Budget,
-    disk: DiskGuard,
     request_timeout: Duration,
     buckets: Mutex<BTreeMap<ShardId, Bucket>>,
 }
@@ -61,15 +60,9 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// A gateway to the shards that `host` knows of.
     #[must_use]
-    pub(crate) fn new(
-        host: Host,
-        env: Env,
-        budget: Budget,
-        disk: DiskGuard,
-        request_timeout: Duration,
-    ) -> Self {
+    pub(crate) fn new(host: Host, env: Env, budget: Budget, request_timeout: Duration) -> Self {
         let lanes = Lanes::new(env.random.next_u64());
-        Self { host, env, lanes, budget, disk, request_timeout, buckets: Mutex::default() }
+        Self { host, env, lanes, budget, request_timeout, buckets: Mutex::default() }
     }
 
     /// The memory that requests may take.
@@ -134,7 +127,9 @@ impl Gateway {
         mut records: Vec<Record>,
         want_ids: bool,
     ) -> Result<Appended, AppendError> {
-        self.disk.admit()?;
+        if self.host.is_disk_full() {
+            return Err(AppendError::DiskFull);
+        }
         let bytes = BatchSize::of(&records);
         let _held = self.budget.reserve(bytes)?;
         let now = self.env.clock.now();
@@ -183,6 +178,9 @@ impl Gateway {
                         wait = true;
                     }
                     PartReply::Failed(ProposeError::DiskFull) => return Err(AppendError::DiskFull),
+                    PartReply::Failed(ProposeError::Overloaded(_)) => {
+                        return Err(AppendError::Overloaded { budget_bytes: TAIL_BYTES_MAX });
+                    }
                     PartReply::Failed(ProposeError::Refused(why)) => {
                         return Err(AppendError::Refused { why });
                     }
@@ -208,14 +206,15 @@ impl Gateway {
         batch: &Routed,
         ranges: &[HashRange],
     ) -> (Vec<impl Future<Output = (HashRange, PartReply)> + use<>>, Vec<HashRange>) {
-        let catalog = self.host.catalog();
+        let targets = self.host.catalog().write_targets();
         let mut sent = Vec::new();
         let mut unrouted = Vec::new();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.retain(|shard, _| is_open(&catalog, *shard));
+        buckets.retain(|shard, _| targets.iter().any(|(_, target)| target == shard));
         for &range in ranges {
             let mut routed = Vec::new();
-            for (shard, shard_range) in open_shards(&catalog, range) {
+            for (shard_range, shard) in targets.iter().filter(|(wide, _)| wide.overlaps(range)) {
+                let (shard, shard_range) = (*shard, *shard_range);
                 let piece = if shard_range.covers(range) { range } else { shard_range };
                 routed.push(piece);
                 let Some(part) = batch.part(piece) else { continue };
@@ -230,18 +229,6 @@ impl Gateway {
         }
         (sent, unrouted)
     }
-}
-
-fn open_shards(
-    catalog: &Catalog,
-    range: HashRange,
-) -> impl Iterator<Item = (ShardId, HashRange)> + '_ {
-    let shards = catalog.open_shards().map(|(shard, entry)| (shard, entry.range));
-    shards.filter(move |(_, shard_range)| shard_range.overlaps(range))
-}
-
-fn is_open(catalog: &Catalog, shard: ShardId) -> bool {
-    catalog.shards.get(&shard).is_some_and(|entry| entry.state == ShardState::Open)
 }
 
 /// A batch on its way.

@@ -103,6 +103,10 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
 }
 
+const NOT_GRPC: &str = "it does not answer in gRPC";
+const NOT_GRPC_HINT: &str =
+    "give the gRPC address of a node, by default http://127.0.0.1:9431; port 9430 is that of HTTP";
+
 impl Refusal {
     pub(crate) fn of_status(status: &Status) -> Self {
         let text = |key: &str| {
@@ -122,16 +126,20 @@ impl Refusal {
             Code::Unavailable => "UNAVAILABLE",
             _ => "",
         };
-        // A server that speaks gRPC and is none of ours may say nothing but a code.
-        let message = match status.message() {
-            "" => status.code().to_string(),
-            message => message.to_owned(),
+        let (message, hint) = match status.message() {
+            // What tonic makes of bytes that are not gRPC: of an HTTP port, most likely.
+            said if said.starts_with("protocol error: received message") => {
+                (NOT_GRPC, NOT_GRPC_HINT)
+            }
+            // A server that speaks gRPC and is none of ours may say nothing but a code.
+            "" => (status.code().description(), ""),
+            said => (said, ""),
         };
         Self {
             code: status.code(),
             reason: reason.to_owned(),
-            message,
-            hint: String::new(),
+            message: message.to_owned(),
+            hint: hint.to_owned(),
             retryable: is_transient(status),
             retry_after: wait_ms.map(Duration::from_millis),
         }
@@ -193,4 +201,18 @@ pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_http_port_is_told_from_a_grpc_port() {
+        let status = Status::internal(
+            "protocol error: received message with invalid compression flag: 123 (valid flags are 0 and 1) while receiving response with status: 404 Not Found",
+        );
+        let said = CallError::of_status("http://127.0.0.1:9430", &status).to_string();
+        assert_eq!(said, format!("refused by the server: {NOT_GRPC}; {NOT_GRPC_HINT}"));
+    }
 }

@@ -177,12 +177,22 @@ fn fractional_seconds(text: &str) -> Option<TimestampNs> {
 
 fn parse_members(text: &str) -> Result<Members<'_>, JsonLineError> {
     let members: Members<'_> =
-        serde_json::from_str(text).map_err(|error| JsonLineError::Form(error.to_string()))?;
+        serde_json::from_str(text).map_err(|error| JsonLineError::Form(problem(&error)))?;
     let mut names: Vec<&str> = members.0.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(JsonLineError::Duplicate(pair[0].to_owned())),
         None => Ok(members),
+    }
+}
+
+/// What is wrong, and in which column; the line is the caller's to name.
+fn problem(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let what = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
+    match error.column() {
+        0 => what.to_owned(),
+        column => format!("{what}, at column {column}"),
     }
 }
 

@@ -96,10 +96,10 @@ fn what_is_no_record_is_refused_with_its_reason() {
     ];
     let table: String = lines.iter().map(|line| shown(line)).collect();
     expect![[r#"
-        refused: not a JSON object: expected value at line 1 column 1
-        refused: not a JSON object: invalid type: sequence, expected an object at line 1 column 0
-        refused: not a JSON object: EOF while parsing an object at line 1 column 6
-        refused: not a JSON object: trailing characters at line 1 column 9
+        refused: not a JSON object: expected value, at column 1
+        refused: not a JSON object: invalid type: sequence, expected an object
+        refused: not a JSON object: EOF while parsing an object, at column 6
+        refused: not a JSON object: trailing characters, at column 9
         refused: "a" occurs twice
         refused: "a" occurs twice
         refused: "k" occurs twice

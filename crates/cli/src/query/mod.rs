@@ -25,9 +25,9 @@ Examples:
 
 The records go to standard output, how many there are in all to standard error.")]
 pub(crate) struct QueryArguments {
-    /// Words and "quoted phrases", all of which must occur; none finds everything
-    #[arg(default_value = "", hide_default_value = true)]
-    words: String,
+    /// Words and "quoted phrases", all of which must occur; none finds everything. Quote them for
+    /// your shell: '"connection refused" eu-1'
+    words: Vec<String>,
     /// Only records of this service; repeat it for several
     #[arg(long, value_name = "NAME")]
     service: Vec<String>,
@@ -92,7 +92,7 @@ impl QueryArguments {
             services: self.service.clone(),
             levels: self.level.clone(),
             time: TimeRange { start, end: self.to },
-            words: self.words.clone(),
+            words: self.words.join(" "),
             attributes: self.attr.clone(),
             order,
             offset: 0,

@@ -82,7 +82,7 @@ impl Printer {
 
     fn text(&self, out: &mut impl Write, found: &StoredRecord) -> io::Result<()> {
         let record = &found.record;
-        let time = record.timestamp.unwrap_or(found.created_at).to_string();
+        let time = aligned(&record.timestamp.unwrap_or(found.created_at).to_string());
         self.screen.paint(out, Look::Dim, &format!("{time:<24}"))?;
         let level = record.level_text.as_deref().unwrap_or(record.level.name());
         out.write_all(b" ")?;
@@ -97,6 +97,17 @@ impl Printer {
             self.screen.paint(out, Look::Dim, &format!("{}={value}", attribute.name))?;
         }
         out.write_all(b"\n")
+    }
+}
+
+/// A time whose fraction has three, six or nine digits, so that most times of a page line up.
+fn aligned(time: &str) -> String {
+    match time.strip_suffix('Z').and_then(|time| time.split_once('.')) {
+        Some((seconds, fraction)) => {
+            let digits = fraction.len().next_multiple_of(3);
+            format!("{seconds}.{fraction:0<digits$}Z")
+        }
+        None => time.to_owned(),
     }
 }
 
@@ -214,8 +225,8 @@ mod tests {
             printed(Output::Csv, false),
         ];
         expect![[r#"
-            1970-01-01T00:00:01.5Z   loud  shop a \"quoted\" \x1b[31mline\xff a.b=\"x y\" n=1\n| 1 of 7 records; --limit shows more
-            \x1b[2m1970-01-01T00:00:01.5Z  \x1b[0m \x1b[2mloud \x1b[0m \x1b[36mshop\x1b[0m a \"quoted\" \\u{1b}[31mline\xef\xbf\xbd \x1b[2ma.b=\"x y\"\x1b[0m \x1b[2mn=1\x1b[0m\n| 1 of 7 records; --limit shows more
+            1970-01-01T00:00:01.500Z loud  shop a \"quoted\" \x1b[31mline\xff a.b=\"x y\" n=1\n| 1 of 7 records; --limit shows more
+            \x1b[2m1970-01-01T00:00:01.500Z\x1b[0m \x1b[2mloud \x1b[0m \x1b[36mshop\x1b[0m a \"quoted\" \\u{1b}[31mline\xef\xbf\xbd \x1b[2ma.b=\"x y\"\x1b[0m \x1b[2mn=1\x1b[0m\n| 1 of 7 records; --limit shows more
             {\"logs\":[\n{\"log_id\":\"AAAAAAAAAAAACAAAAAAAAAAAAIAAAAAD\",\"timestamp\":\"1970-01-01T00:00:01.5Z\",\"created_at\":\"1970-01-01T00:00:01Z\",\"service\":\"shop\",\"level\":\"UNKNOWN\",\"level_text\":\"loud\",\"message_base64\":\"YSAicXVvdGVkIiAbWzMxbWxpbmX/\",\"metadata\":{\"a\":{\"b\":\"x y\"},\"n\":1}}\n],\"total\":7}\n| 1 of 7 records; --limit shows more
             {\"log_id\":\"AAAAAAAAAAAACAAAAAAAAAAAAIAAAAAD\",\"timestamp\":\"1970-01-01T00:00:01.5Z\",\"created_at\":\"1970-01-01T00:00:01Z\",\"service\":\"shop\",\"level\":\"UNKNOWN\",\"level_text\":\"loud\",\"message_base64\":\"YSAicXVvdGVkIiAbWzMxbWxpbmX/\",\"metadata\":{\"a\":{\"b\":\"x y\"},\"n\":1}}\n| 1 of 7 records; --limit shows more
             timestamp,level,service,message,log_id,metadata\r\n1970-01-01T00:00:01.5Z,loud,shop,\"a \"\"quoted\"\" \x1b[31mline\xff\",AAAAAAAAAAAACAAAAAAAAAAAAIAAAAAD,\"{\"\"a\"\":{\"\"b\"\":\"\"x y\"\"},\"\"n\"\":1}\"\r\n| 1 of 7 records; --limit shows more

@@ -82,7 +82,7 @@ fn mistakes_are_named_and_end_with_exit_code_two() {
 fn without_a_server_each_command_says_so() {
     let endpoint = ["--endpoint", NOBODY];
     for arguments in [
-        &["query", "x"][..],
+        &["query", "words", "without", "quotes"][..],
         &["cluster", "status"],
         &["cluster", "seal"],
         &["send", "-", "--service", "s"],

@@ -40,7 +40,7 @@ struct ClusterOptions {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// A table
+    /// For people
     Text,
     /// One JSON object, stable for scripts
     Json,
@@ -119,6 +119,9 @@ fn table(status: &StatusResponse) -> String {
         text += cells.join("  ").trim_end();
         text.push('\n');
     }
+    for shard in status.shards.iter().filter(|shard| !shard.problem.is_empty()) {
+        text += &format!("\nshard {} is NOT SERVED by this node: {}\n", shard.shard, shard.problem);
+    }
     text
 }
 
@@ -158,6 +161,7 @@ fn status_json(status: &StatusResponse) -> serde_json::Value {
                 "applied_index": shard.applied_index,
                 "content_digest": shard.content_digest,
                 "segments": shard.segments,
+                "problem": (!shard.problem.is_empty()).then_some(&shard.problem),
             })
         })
         .collect();
@@ -197,7 +201,13 @@ mod tests {
             node_id: 1,
             version: "0.1.0".to_owned(),
             nodes: vec![NodeStatus { node_id: 1, peer_address: "127.0.0.1:9432".to_owned() }],
-            shards: vec![shard(1, "CLOSED", 1_000_000, 0), shard(2, "OPEN", 5, 1)],
+            shards: vec![
+                shard(1, "CLOSED", 1_000_000, 0),
+                ShardStatus {
+                    problem: "segment 7 is damaged at byte 9".to_owned(),
+                    ..shard(2, "OPEN", 5, 1)
+                },
+            ],
             disk_full: true,
         };
         expect![[r#"
@@ -210,6 +220,8 @@ mod tests {
             shard  window  state   range  leader  replicas  rows     on disk   in memory
             1      1       CLOSED  0/0    -       1, 2      1000000  95.3 MiB  976.5 KiB
             2      1       OPEN    0/0    1       1, 2      5        500 B     5 B
+
+            shard 2 is NOT SERVED by this node: segment 7 is damaged at byte 9
         "#]]
         .assert_eq(&table(&status));
     }

@@ -33,7 +33,8 @@ Examples:
   varve send --producer nightly-2026-01-31 big.log  # run it again: nothing is stored twice
 
 One record a line: the message is the line, unaltered. A time and a level that the line itself
-says are recognised; a line without a time gets that of its receipt. Empty lines are skipped.")]
+says are recognised; a line without a time gets that of its receipt. Empty lines are skipped.
+Lines are sent in batches of a few thousand, and at the end of the input.")]
 pub(crate) struct SendArguments {
     /// Files (plain, .gz or .zst), or - for standard input
     #[arg(required = true, value_name = "FILE|-")]
@@ -135,6 +136,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<(), Failure> {
             .map_err(Failure::failed)?,
     };
     let runtime = runtime()?;
+    runtime.spawn(end_when_interrupted(producer.clone()));
     let client = runtime.block_on(arguments.endpoint.connect())?;
     let patience = Duration::from_secs(arguments.patience);
     let client = client
@@ -164,6 +166,19 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<(), Failure> {
     }
     let (tally, settled) = pipeline.finish();
     report(arguments, &producer, &tally, outcome.and(settled))
+}
+
+/// The exit code of what Ctrl-C ended, as shells have it.
+const INTERRUPTED: i32 = 130;
+
+/// Ctrl-C ends the process; what to do about the rest is said first.
+async fn end_when_interrupted(producer: ProducerId) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        eprintln!(
+            "\nvarve: interrupted; part of the input is stored. To send the rest, send the same files again with --producer {producer}: nothing is stored twice"
+        );
+        std::process::exit(INTERRUPTED);
+    }
 }
 
 /// Finds mistakes before anything is sent. Answers how many bytes there are to read, where that

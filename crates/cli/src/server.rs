@@ -23,8 +23,9 @@ Examples:
   varve server --config varve.toml --window 1h
   VARVE_LOG=debug varve server                     # how much it says; a filter of tracing
 
-Every flag is also a key of the configuration file (listen_http = \"127.0.0.1:9430\") and a
-variable (VARVE_LISTEN_HTTP). Flags win over variables, variables over the file.")]
+Every flag from --data-dir on is also a key of the configuration file
+(listen_http = \"127.0.0.1:9430\") and a variable (VARVE_LISTEN_HTTP=127.0.0.1:9430). Flags win
+over variables, variables over the file. Sizes are written 64MiB, durations 30s or 6h.")]
 pub(crate) struct ServerArguments {
     /// A configuration file (TOML)
     #[arg(long, value_name = "FILE", env = "VARVE_CONFIG")]
@@ -109,6 +110,9 @@ struct Flags {
     wal_cache_size: Option<String>,
 }
 
+/// Where gRPC is listened for by default.
+const USUAL_GRPC: &str = "127.0.0.1:9431";
+
 pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
     let config = RawConfig::load(arguments.config.as_deref(), &arguments.flags)
         .and_then(|raw| raw.resolve())
@@ -126,6 +130,11 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
         let node = Node::start(config, options).await.map_err(Failure::failed)?;
         let (http, grpc) = (node.http_address(), node.grpc_address());
         let took_ms = started.elapsed().as_millis();
+        // What the other subcommands take for granted need not be typed.
+        let endpoint = match grpc.to_string() {
+            usual if usual == USUAL_GRPC => String::new(),
+            other => format!(" --endpoint http://{other}"),
+        };
         // A reader of this who has gone is no reason for the server to go too.
         let _ = write!(
             io::stdout().lock(),
@@ -135,8 +144,8 @@ varve {version} is ready after {took_ms} ms; data in {data_dir}
   gRPC  http://{grpc}
 
 Try next, in another terminal:
-  echo 'level=warn drawer open' | varve send - --service till --endpoint http://{grpc}
-  varve query 'drawer' --since 1h --endpoint http://{grpc}
+  echo 'level=warn drawer open' | varve send - --service till{endpoint}
+  varve query 'drawer' --since 1h{endpoint}
   curl -d '{{\"service\":\"till\",\"message\":\"drawer shut\"}}' http://{http}/api/v1/logs
   curl 'http://{http}/api/v1/logs/search?query=drawer'
 Ctrl-C stops it.

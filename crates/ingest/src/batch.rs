@@ -3,7 +3,8 @@
 use varve_types::limits::{BLOCK_ROWS_MAX, KEYED_BATCH_BYTES_MAX};
 use varve_types::{BatchDigest, BatchKey, Record, TenantId};
 
-use crate::{BatchSize, ErrorKind, IngestError, Refusal, batch_digest, record_bytes};
+use crate::size::bytes_alone;
+use crate::{BatchSize, ErrorKind, IngestError, Refusal, batch_digest};
 
 /// Records that were sent together, checked, and safe to store.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +24,8 @@ impl Batch {
     ///
     /// # Errors
     ///
-    /// Invalid when there are no records. Too large when one record, or a batch with a key as a
-    /// whole, does not fit in a block.
+    /// Invalid when there are no records. Too large when one record with its resource, or a batch
+    /// with a key as a whole, does not fit in a block.
     pub(crate) fn new(
         tenant: TenantId,
         key: Option<BatchKey>,
@@ -34,8 +35,8 @@ impl Batch {
             let hint = "send at least one record";
             return Err(Refusal::of_request(ErrorKind::Invalid, "", "no records", hint).into());
         }
-        if let Some(index) = records.iter().position(|r| record_bytes(r) > KEYED_BATCH_BYTES_MAX) {
-            return Err(record_too_large(index, record_bytes(&records[index])).into());
+        if let Some(index) = records.iter().position(|r| bytes_alone(r) > KEYED_BATCH_BYTES_MAX) {
+            return Err(record_too_large(index, bytes_alone(&records[index])).into());
         }
         if key.is_some() {
             check_keyed(&records)?;
@@ -52,7 +53,7 @@ fn record_too_large(index: usize, bytes: usize) -> Refusal {
             ErrorKind::TooLarge,
             "",
             format!("is {bytes} bytes decoded; a record has at most {KEYED_BATCH_BYTES_MAX}"),
-            "send less metadata per record",
+            "send less metadata, or a smaller resource, per record",
         )
     }
 }
@@ -143,7 +144,14 @@ mod tests {
         );
         assert_eq!(
             refusal(None, records(1, 9 << 20)),
-            "records[0] is 9437210 bytes decoded; a record has at most 8388608"
+            "records[0] is 9438222 bytes decoded; a record has at most 8388608"
+        );
+        // A record is never cut: with its resource it must fit in a block by itself.
+        let text = Value::Bytes(vec![0; 9 << 20].into());
+        let resource = Arc::new(Resource(vec![Attribute { name: "host".into(), value: text }]));
+        assert_eq!(
+            refusal(None, vec![Record { resource, ..records(1, 1)[0].clone() }]),
+            "records[0] is 9437223 bytes decoded; a record has at most 8388608"
         );
         assert!(new(None, records(8, 1 << 20)).is_ok());
         assert!(new(Some(&key), records(7, 1 << 20)).is_ok());

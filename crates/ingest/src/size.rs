@@ -24,6 +24,11 @@ pub fn record_bytes(record: &Record) -> usize {
         + attributes_bytes(&record.attributes)
 }
 
+/// A record's decoded size in bytes with its resource: what a batch of it alone has.
+pub(crate) fn bytes_alone(record: &Record) -> usize {
+    record_bytes(record) + attributes_bytes(&record.resource.0)
+}
+
 fn attributes_bytes(attributes: &[Attribute]) -> usize {
     let bytes = |attribute: &Attribute| {
         ATTRIBUTE_FIXED_BYTES + attribute.name.len() + value_bytes(&attribute.value)

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
+use varve_ingest::BatchSize;
 use varve_proto::v1::append_stream_response::Outcome;
 use varve_proto::v1::log_service_server::LogService;
 use varve_proto::v1::query_response::Part;
@@ -24,6 +25,10 @@ const STREAM_IN_FLIGHT: usize = limits::PRODUCER_WINDOW as usize;
 
 /// Records in one message of an answer.
 const RECORDS_PER_MESSAGE: usize = 1_000;
+
+/// Where a message of an answer ends, in decoded bytes, unless one record alone has more: a
+/// quarter of what clients take when they set no bound of their own.
+const MESSAGE_RECORDS_BYTES: usize = 1 << 20;
 
 /// Records answered when the request does not say how many.
 const LIMIT: u64 = 100;
@@ -124,7 +129,7 @@ impl LogService for LogApi {
             as_of: Some(encode_commit_token(&found.as_of)),
         };
         let mut parts = vec![Part::Summary(summary)];
-        parts.extend(found.result.hits.chunks(RECORDS_PER_MESSAGE).map(records));
+        parts.extend(messages(&found.result.hits).into_iter().map(records));
         let answers = parts.into_iter().map(|part| Ok(v1::QueryResponse { part: Some(part) }));
         Ok(Response::new(Box::pin(tokio_stream::iter(answers))))
     }
@@ -148,6 +153,23 @@ impl LogService for LogApi {
         let record = Some(stored(&mut encoder, &hit));
         Ok(Response::new(v1::GetRecordResponse { resources: encoder.into_resources(), record }))
     }
+}
+
+/// Cuts an answer's records into what goes into one message each.
+fn messages(mut hits: &[Hit]) -> Vec<&[Hit]> {
+    let mut messages = Vec::new();
+    while !hits.is_empty() {
+        let mut size = BatchSize::default();
+        let fitting = hits
+            .iter()
+            .take(RECORDS_PER_MESSAGE)
+            .take_while(|hit| size.add(&hit.record) <= MESSAGE_RECORDS_BYTES)
+            .count();
+        let (message, rest) = hits.split_at(fitting.max(1));
+        messages.push(message);
+        hits = rest;
+    }
+    messages
 }
 
 fn records(hits: &[Hit]) -> Part {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -47,11 +48,13 @@ pub(super) async fn search(
 
 pub(super) async fn get_record(
     State(services): State<Arc<Services>>,
-    Path(log_id): Path<String>,
+    log_id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let id: RecordId = log_id.parse().map_err(|error| {
-        ApiError::invalid(format!("{error}"), "ids come from answers: log_id, log_ids")
-    })?;
+    let hint = "ids come from answers: log_id, log_ids";
+    // What does not decode to text is refused by the framework, but not in our form.
+    let Path(log_id) = log_id.map_err(|error| ApiError::invalid(error.body_text(), hint))?;
+    let id: RecordId =
+        log_id.parse().map_err(|error| ApiError::invalid(format!("{error}"), hint))?;
     let hit = services.reader.find(id).await?.ok_or_else(|| {
         ApiError::new(
             StatusCode::NOT_FOUND,

@@ -199,8 +199,8 @@ impl Gateway {
         Ok((placements, duplicate))
     }
 
-    /// Queues the batch's rows of `ranges` at the open shards. Answers what to wait for, and the
-    /// ranges that no open shard takes at the moment.
+    /// Queues the batch's rows of `ranges` at the shards that take them. Answers what to wait for,
+    /// and the ranges that no shard takes at the moment.
     fn send(
         &self,
         batch: &Routed,
@@ -213,9 +213,8 @@ impl Gateway {
         buckets.retain(|shard, _| targets.iter().any(|(_, target)| target == shard));
         for &range in ranges {
             let mut routed = Vec::new();
-            for (shard_range, shard) in targets.iter().filter(|(wide, _)| wide.overlaps(range)) {
-                let (shard, shard_range) = (*shard, *shard_range);
-                let piece = if shard_range.covers(range) { range } else { shard_range };
+            for &(target, shard) in targets.iter().filter(|(target, _)| target.overlaps(range)) {
+                let piece = if target.covers(range) { range } else { target };
                 routed.push(piece);
                 let Some(part) = batch.part(piece) else { continue };
                 let bucket = buckets

@@ -8,6 +8,7 @@ use varve_types::{GroupId, LogIndex};
 
 use crate::error::WalError;
 use crate::format::FileSequence;
+use crate::format::payload::Checkpoint;
 
 /// Names one append, so that a late completion does not touch an entry that has since been
 /// truncated and written anew.
@@ -58,6 +59,12 @@ pub(crate) struct GroupLog {
 }
 
 impl GroupLog {
+    /// As a checkpoint says, with none of the entries it lists.
+    pub(crate) fn from_checkpoint(checkpoint: Checkpoint) -> Self {
+        let Checkpoint { vote, committed, purged, .. } = checkpoint;
+        Self { vote, committed, purged, ..Self::default() }
+    }
+
     pub(crate) fn state(&self) -> GroupState {
         GroupState {
             vote: self.vote.clone(),

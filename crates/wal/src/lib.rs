@@ -6,7 +6,7 @@
 //!   only then answered, in the order of the calls.
 //! - What cannot be read back is never served and never silently cut. A torn last write and rot
 //!   look alike where they happen; each record says what was synced before it was written, so
-//!   later records tell them apart ([`recovery`]). Only in the very last round, until the idle
+//!   later records tell them apart (`recovery`). Only in the very last round, until the idle
 //!   round 10 ms after it, rot looks like a tear.
 //! - Damage to one group's records costs no other group its own, as long as the chain proves it.
 //! - A failed write or fsync ends the process: it is never tried again.
@@ -20,7 +20,7 @@
 //!                        └──────── where the entries are ──────────┘
 //! ```
 //!
-//! Files come from spares and go back to them ([`folder`]); each begins with a checkpoint of
+//! Files come from spares and go back to them (`folder`); each begins with a checkpoint of
 //! every group, so that only live entries keep older files. A group that lags keeps them for
 //! everybody: [`Wal::pinning`] names it, its owner makes it flush and purge.
 //!

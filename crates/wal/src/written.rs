@@ -47,6 +47,16 @@ impl WrittenGroup {
         }
     }
 
+    /// As a checkpoint says, with none of the entries it lists.
+    pub(crate) fn from_checkpoint(counter: Counter, checkpoint: &Checkpoint) -> Self {
+        Self {
+            vote: checkpoint.vote.clone(),
+            committed: checkpoint.committed.clone(),
+            purged: checkpoint.purged.clone(),
+            ..Self::new(counter)
+        }
+    }
+
     /// First and last entry.
     pub(crate) fn live(&self) -> Option<(LogIndex, LogIndex)> {
         Some((self.runs.front()?.first, self.runs.back()?.last))

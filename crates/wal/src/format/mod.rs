@@ -6,7 +6,7 @@
 //! file     0     file header, 60 bytes, then zeros
 //!       1024     note of what is synced, 12 bytes, then zeros
 //!       2048     the header again: one flipped bit must not cost a whole file
-//!       3072     the other note
+//!       3072     the note again
 //!       4096     records, one after another, each at a multiple of 8
 //!        …       whatever the file held before it was recycled, or zeros
 //! ```

@@ -2,26 +2,28 @@
 //!
 //! Records say what was synced before them, so damage is told from a torn write by what stands
 //! after it. Where nothing does any longer, because the whole end of the log is gone, the note
-//! still knows. There are two, used in turn, so that a torn one leaves the other.
+//! still knows. There are two alike, apart, so that what takes the end rarely takes both.
 //!
 //! ```text
 //! 0  8  every record up to this sequence is synced
 //! 8  4  crc32c of the file's salt (8) ‖ bytes 0..8
 //! ```
 
-use super::{Counter, RecordSequence, u32_at, u64_at};
+use super::{RecordSequence, u32_at, u64_at};
 
 /// Where the two stand: between the copies of the header, and after them.
-const SLOTS: [usize; 2] = [1024, 3072];
-const BYTES: usize = 12;
+pub(crate) const SLOTS: [usize; 2] = [1024, 3072];
 
-/// The note, and where in the file it goes after this round.
-pub(crate) fn encode(salt: u64, round: Counter, synced: RecordSequence) -> (u64, [u8; BYTES]) {
+/// Its length.
+pub(crate) const BYTES: usize = 12;
+
+/// The note, to be written at each of [`SLOTS`].
+pub(crate) fn encode(salt: u64, synced: RecordSequence) -> [u8; BYTES] {
     let mut slot = [0; BYTES];
     slot[..8].copy_from_slice(&synced.0.to_le_bytes());
     let crc = crc(salt, &slot[..8]);
     slot[8..].copy_from_slice(&crc.to_le_bytes());
-    (SLOTS[(round.0 % 2) as usize] as u64, slot)
+    slot
 }
 
 /// The furthest that the notes in a file say, or `None` when there is none to be read.

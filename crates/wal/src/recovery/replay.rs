@@ -285,23 +285,19 @@ impl Replay {
         self.cache.evict(&mut self.logs);
     }
 
-    /// Compares with what was replayed; or, for a group with a gap, takes over from it.
+    /// Compares with what was replayed.
     fn checkpoint(&mut self, group: GroupId, checkpoint: Checkpoint) {
         let (Some(replayed), Some(log)) = (self.groups.get_mut(&group), self.logs.get_mut(&group))
         else {
             return;
         };
-        let Verdict { doubtful, forgets_entries } = replayed.reconcile(&checkpoint);
-        log.vote = checkpoint.vote;
-        log.committed = checkpoint.committed;
-        if let Some((index, log_id)) = checkpoint.purged {
-            self.cache.dropped(log.purge(index, log_id));
-        }
-        if forgets_entries {
-            self.cache.dropped(log.clear());
-        }
-        if doubtful {
-            self.suspect(group);
+        match replayed.reconcile(&checkpoint) {
+            Verdict::Agrees => {}
+            Verdict::Contradicts => self.suspect(group),
+            Verdict::BeginsAnew => {
+                self.cache.dropped(log.clear());
+                *log = GroupLog::from_checkpoint(checkpoint);
+            }
         }
     }
 

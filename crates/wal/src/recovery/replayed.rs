@@ -37,11 +37,14 @@ pub(crate) struct Replayed {
 }
 
 /// What follows from a checkpoint for the group in memory.
-pub(super) struct Verdict {
-    /// It contradicts what was replayed without any gap.
-    pub(super) doubtful: bool,
-    /// There were no entries: what was replayed of them is wrong.
-    pub(super) forgets_entries: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing.
+    Agrees,
+    /// What was replayed without any gap is something else.
+    Contradicts,
+    /// Only the checkpoint counts.
+    BeginsAnew,
 }
 
 impl Replayed {
@@ -54,49 +57,42 @@ impl Replayed {
         }
     }
 
-    /// Takes hard state from a checkpoint, and weighs what was replayed against it.
+    /// Weighs what was replayed against a checkpoint. A group with a gap, of which anything may be
+    /// wrong, begins anew with it, and lacks the entries that it lists.
     pub(super) fn reconcile(&mut self, checkpoint: &Checkpoint) -> Verdict {
         let before = self.written.checkpoint();
-        let damage = self.suspicion.and_then(|suspicion| suspicion.damage);
-        self.written.vote.clone_from(&checkpoint.vote);
-        self.written.committed.clone_from(&checkpoint.committed);
-        if let Some((index, log_id)) = checkpoint.purged.clone() {
-            self.written.purge(index, log_id);
-        }
-        let mut verdict = Verdict { doubtful: false, forgets_entries: false };
+        let (extent, damage) = match self.suspicion {
+            Some(Suspicion { extent, damage }) => (Some(extent), damage),
+            None => (None, None),
+        };
         if checkpoint.quarantined {
             self.suspicion = Some(Suspicion { extent: Extent::Quarantined, damage });
-            return verdict;
+            return Verdict::Agrees;
         }
-        match self.suspicion.map(|suspicion| suspicion.extent) {
-            Some(Extent::Quarantined) => {}
-            None if before == *checkpoint => {}
-            // The first of this group that is left to read: entries of freed files are purged
-            // further on, or they are missing.
-            None if before == Checkpoint::default() => {
+        match extent {
+            Some(Extent::Quarantined) => Verdict::Agrees,
+            None if before == *checkpoint => Verdict::Agrees,
+            None if before != Checkpoint::default() => Verdict::Contradicts,
+            // Its first record that is left to read: entries of freed files are purged further
+            // on, or they are missing.
+            None | Some(Extent::All) => {
+                let counter = self.written.counter;
+                self.written = WrittenGroup::from_checkpoint(counter, checkpoint);
+                self.bad.clear();
                 self.suspicion = checkpoint.live.map(|(first, last)| {
                     let extent = Extent::Entries(first, last);
                     Suspicion { extent, damage }
                 });
+                Verdict::BeginsAnew
             }
-            None => verdict.doubtful = true,
-            Some(Extent::All | Extent::Entries(..)) => match checkpoint.live {
-                None => {
-                    self.written.truncate(LogIndex(0));
-                    self.suspicion = None;
-                    verdict.forgets_entries = true;
+            Some(Extent::Entries(..)) => {
+                match checkpoint.live {
+                    Some((first, last)) => self.narrow(first, Some(last)),
+                    None => self.suspicion = None,
                 }
-                Some((first, last)) => {
-                    if let Some(Suspicion { extent: extent @ Extent::All, .. }) =
-                        &mut self.suspicion
-                    {
-                        *extent = Extent::Entries(first, last);
-                    }
-                    self.narrow(first, Some(last));
-                }
-            },
+                Verdict::Agrees
+            }
         }
-        verdict
     }
 
     /// From now on anything may be wrong with it, because of this damage.

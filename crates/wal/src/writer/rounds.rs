@@ -10,7 +10,8 @@ use crate::error::IoFailure;
 use crate::folder::LogFile;
 use crate::format::payload::encode_mark;
 use crate::format::record::{Kind, record_bytes};
-use crate::format::{Counter, FileSequence, RecordSequence, synced_slot};
+use crate::format::synced_slot::{self, SLOTS};
+use crate::format::{Counter, FileSequence, RecordSequence};
 use crate::index::{Location, WriteId};
 use crate::queue::{Item, Request, Work};
 use crate::round::{Content, Round};
@@ -56,8 +57,7 @@ impl Writer {
 
         let (records, bytes) = (round.records(), round.bytes);
         let last = RecordSequence(round.next().0 - 1);
-        let note =
-            (records == 1).then(|| synced_slot::encode(file.header.salt, self.round, self.synced));
+        let note = (records == 1).then(|| synced_slot::encode(file.header.salt, self.synced));
         if let Err(failure) = self.write(round, file, note).await {
             return Err((failure, items));
         }
@@ -166,7 +166,7 @@ impl Writer {
         &mut self,
         round: Round,
         file: Arc<LogFile>,
-        note: Option<(u64, [u8; 12])>,
+        note: Option<[u8; synced_slot::BYTES]>,
     ) -> Result<(), IoFailure> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let job = move || {
@@ -174,8 +174,8 @@ impl Writer {
             file.file
                 .write_all_at(&buffer, round.offset)
                 .map_err(IoFailure::of("write to", &file.path))?;
-            if let Some((offset, note)) = note {
-                let written = file.file.write_all_at(&note, offset);
+            for (note, slot) in note.iter().flat_map(|note| SLOTS.map(|slot| (note, slot))) {
+                let written = file.file.write_all_at(note, slot as u64);
                 written.map_err(IoFailure::of("write to", &file.path))?;
             }
             file.file.sync_data().map_err(IoFailure::of("sync", &file.path))?;

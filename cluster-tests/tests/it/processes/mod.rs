@@ -3,6 +3,10 @@
 mod bad_input;
 mod damage;
 mod disk_full;
+mod grpc;
+mod grpc_query;
+mod http_api;
+mod http_api_search;
 mod kill;
 mod load;
 mod metrics;

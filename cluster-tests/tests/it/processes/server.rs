@@ -22,6 +22,8 @@ pub struct Answer {
     pub status: u16,
     pub body: String,
     pub retry_after: Option<String>,
+    pub content_type: Option<String>,
+    pub allow: Option<String>,
 }
 
 impl Answer {
@@ -76,6 +78,7 @@ impl Server {
     pub fn spawn(mut command: Command, flags: &[&str]) -> Result<Self, String> {
         let stderr = NamedTempFile::new().expect("a temporary file");
         let mut child = command
+            .env_remove("VARVE_BIN")
             .args(["--listen-http", "127.0.0.1:0", "--listen-grpc", "127.0.0.1:0"])
             .args(flags)
             .stdin(Stdio::null())
@@ -131,8 +134,23 @@ impl Server {
         post_to(&self.http, path, headers, body).expect("the server answers")
     }
 
+    /// A request of any method, without a body.
+    pub fn request(&self, method: &str, path: &str) -> Answer {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.http))
+            .body(())
+            .expect("a request");
+        answer(agent().run(request).expect("the server answers")).expect("a whole answer")
+    }
+
     pub fn http(&self) -> &str {
         &self.http
+    }
+
+    /// The URL of its gRPC services.
+    pub fn grpc(&self) -> &str {
+        &self.grpc
     }
 
     /// The exact number of records that a search finds. `query` is already encoded for a URL.
@@ -165,7 +183,7 @@ impl Server {
     pub fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(binary());
         let command = command.args(arguments).args(["--endpoint", &self.grpc]);
-        command.stdin(Stdio::null()).output().expect("the binary runs")
+        command.env_remove("VARVE_BIN").stdin(Stdio::null()).output().expect("the binary runs")
     }
 }
 
@@ -204,11 +222,11 @@ fn agent() -> ureq::Agent {
 }
 
 fn answer(response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
-    let retry_after = response.headers().get("retry-after");
-    let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+    let [retry_after, content_type, allow] = ["retry-after", "content-type", "allow"].map(header);
     let status = response.status().as_u16();
     let body = response.into_body().with_config().limit(1 << 30).read_to_string()?;
-    Ok(Answer { status, body, retry_after })
+    Ok(Answer { status, body, retry_after, content_type, allow })
 }
 
 /// A text as a value in a URL's query.

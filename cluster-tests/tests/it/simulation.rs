@@ -40,11 +40,8 @@ async fn run_node(world: World) -> Ended {
         request_timeout: "5s".to_owned(),
         ..RawConfig::default()
     };
-    let options = NodeOptions {
-        env: world.env,
-        on_fatal: world.on_fatal,
-        catalogue: CataloguePlace::Memory,
-    };
+    let options =
+        NodeOptions { env: world.env, on_fatal: world.on_fatal, catalogue: CataloguePlace::Memory };
     let node = Node::start(config.resolve()?, options).await?;
     note(format_args!("{}: serves", world.name));
     node.serve(std::future::pending()).await?;

@@ -84,7 +84,7 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     tail_size: Option<String>,
-    /// How much may wait to be stored; above it senders are told to wait [default: 128 MiB]
+    /// How much may wait to be stored; above it senders are told to wait [default: 256 MiB]
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     queue_size: Option<String>,

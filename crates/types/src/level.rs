@@ -72,15 +72,8 @@ const SPELLING_BYTES_MAX: usize = 13;
 
 impl Level {
     /// All levels, from [`Level::Unknown`] up.
-    pub const ALL: [Self; 7] = [
-        Self::Unknown,
-        Self::Trace,
-        Self::Debug,
-        Self::Info,
-        Self::Warn,
-        Self::Error,
-        Self::Fatal,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Unknown, Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
 
     /// The level that a spelling stands for, whatever its case, or `None` when the table does not
     /// have it. Surrounding white space does not count.

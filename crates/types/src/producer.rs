@@ -166,15 +166,23 @@ mod tests {
     #[test]
     fn each_wrong_part_is_named() {
         let long = "x".repeat(limits::PRODUCER_ID_BYTES_MAX + 1);
-        let refusals: Vec<String> = ["", "a:1", "a:1:2:3", "ü:1:1", "a:-1:1", "a:1:0", "a:+1:1", "a:1:x"]
-            .into_iter()
-            .map(str::to_owned)
-            .chain([format!("{long}:1:1")])
-            .map(|text| BatchKey::parse(TenantId(0), &text).expect_err(&text).to_string())
-            .collect();
+        let refusals: Vec<String> =
+            ["", "a:1", "a:1:2:3", "ü:1:1", "a:-1:1", "a:1:0", "a:+1:1", "a:1:x"]
+                .into_iter()
+                .map(str::to_owned)
+                .chain([format!("{long}:1:1")])
+                .map(|text| BatchKey::parse(TenantId(0), &text).expect_err(&text).to_string())
+                .collect();
         for (refusal, part) in refusals.iter().zip([
-            "idempotency key", "idempotency key", "idempotency key", "producer id", "epoch",
-            "sequence", "epoch", "sequence", "producer id",
+            "idempotency key",
+            "idempotency key",
+            "idempotency key",
+            "producer id",
+            "epoch",
+            "sequence",
+            "epoch",
+            "sequence",
+            "producer id",
         ]) {
             assert!(refusal.starts_with(part), "{refusal}");
         }

@@ -154,7 +154,10 @@ mod tests {
             assert!(refusal.contains(&format!("{text:?}")), "{refusal}");
         }
         assert!(matches!(TimestampNs::parse(&"9".repeat(30)), Err(TimestampError::Range(_))));
-        assert!(matches!(TimestampNs::parse("3000-01-01T00:00:00Z"), Err(TimestampError::Range(_))));
+        assert!(matches!(
+            TimestampNs::parse("3000-01-01T00:00:00Z"),
+            Err(TimestampError::Range(_))
+        ));
     }
 
     proptest! {

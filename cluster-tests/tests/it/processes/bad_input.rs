@@ -20,8 +20,10 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 const NDJSON: (&str, &str) = ("Content-Type", "application/x-ndjson");
 const GZIP: (&str, &str) = ("Content-Encoding", "gzip");
 
+type Headers = Vec<(&'static str, &'static str)>;
+
 /// Requests that are refused: a name, headers, a body.
-fn refused() -> Vec<(&'static str, Vec<(&'static str, &'static str)>, Vec<u8>)> {
+fn refused() -> Vec<(&'static str, Headers, Vec<u8>)> {
     let good = br#"{"service":"a","message":"m"}"#;
     let deep = format!(
         r#"{{"service":"a","message":"m","metadata":{}1{}}}"#,
@@ -35,25 +37,35 @@ fn refused() -> Vec<(&'static str, Vec<(&'static str, &'static str)>, Vec<u8>)> 
     let one = |body: &str| (vec![], body.as_bytes().to_vec());
     let mut cases = vec![
         ("malformed JSON", one(r#"{"service":"a", "message":}"#)),
-        ("malformed JSON on the third line of NDJSON", (
-            vec![NDJSON],
-            b"{\"service\":\"a\",\"message\":\"m\"}\n\n{\"service\":\"a\",,}\n".to_vec(),
-        )),
+        (
+            "malformed JSON on the third line of NDJSON",
+            (
+                vec![NDJSON],
+                b"{\"service\":\"a\",\"message\":\"m\"}\n\n{\"service\":\"a\",,}\n".to_vec(),
+            ),
+        ),
         ("a missing service", one(r#"{"message":"m"}"#)),
         ("an empty service", one(r#"{"service":"","message":"m"}"#)),
         ("a missing message", one(r#"{"service":"a"}"#)),
         ("a message that is a number", one(r#"{"service":"a","message":7}"#)),
         ("an unknown field", one(r#"{"service":"a","message":"m","sevrity":"INFO"}"#)),
         ("a time that is none", one(r#"{"service":"a","message":"m","timestamp":"yesterday"}"#)),
-        ("a time too far away", one(r#"{"service":"a","message":"m","timestamp":"9999-01-01T00:00:00Z"}"#)),
+        (
+            "a time too far away",
+            one(r#"{"service":"a","message":"m","timestamp":"9999-01-01T00:00:00Z"}"#),
+        ),
         ("a time with a fraction", one(r#"{"service":"a","message":"m","timestamp":1.5}"#)),
         ("metadata that is a list", one(r#"{"service":"a","message":"m","metadata":[1]}"#)),
-        ("duplicate keys in metadata", one(r#"{"service":"a","message":"m","metadata":{"k":{"x":1,"x":2}}}"#)),
+        (
+            "duplicate keys in metadata",
+            one(r#"{"service":"a","message":"m","metadata":{"k":{"x":1,"x":2}}}"#),
+        ),
         ("an empty body", one("")),
         ("an empty array", one("[]")),
-        ("an array with one bad record of three", one(
-            r#"[{"service":"a","message":"m"},{"message":"m"},{"service":"a","message":"m"}]"#,
-        )),
+        (
+            "an array with one bad record of three",
+            one(r#"[{"service":"a","message":"m"},{"message":"m"},{"service":"a","message":"m"}]"#),
+        ),
         ("another content type", (vec![("Content-Type", "text/csv")], good.to_vec())),
         ("an unknown encoding", (vec![("Content-Encoding", "br")], good.to_vec())),
         ("invalid UTF-8", (vec![], b"{\"service\":\"a\",\"message\":\"\xFF\"}".to_vec())),
@@ -81,8 +93,13 @@ fn what_is_refused_says_where_and_what_to_do_and_stores_nothing() {
         writeln!(said, "{name}\n  {}", answer.error()).expect("a String takes all");
     }
     for query in [
-        "level=loud", "order=sideways", "page=0", "page_size=10001", "start_time=soon",
-        "query=%22open", "colour=red",
+        "level=loud",
+        "order=sideways",
+        "page=0",
+        "page_size=10001",
+        "start_time=soon",
+        "query=%22open",
+        "colour=red",
     ] {
         let answer = server.get(&format!("/api/v1/logs/search?{query}"));
         assert_eq!(answer.status, 400, "{query}: {answer:?}");
@@ -96,7 +113,10 @@ fn what_is_refused_says_where_and_what_to_do_and_stores_nothing() {
 fn what_is_odd_but_right_is_kept_as_it_was_sent() {
     let dir = data_dir();
     let server = Server::start(dir.path(), &[]);
-    let many: Value = (0..10_000).map(|n| (format!("key{n}"), json!(n))).collect::<serde_json::Map<_, _>>().into();
+    let many: Value = (0..10_000)
+        .map(|n| (format!("key{n}"), json!(n)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
     let records = [
         json!({"service":"odd","message":"","level":"LOUD"}),
         json!({"service":"odd","message":"nul \u{0} and \u{7f}","timestamp":1_700_000_000}),

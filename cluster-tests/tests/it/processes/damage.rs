@@ -11,7 +11,9 @@ fn fill(dir: &Path) {
     let server = Server::start(dir, &[]);
     for half in 0..2 {
         let body: String = (0..ROWS / 2)
-            .map(|row| format!("{{\"service\":\"s{}\",\"message\":\"row {half} {row}\"}}\n", row % 7))
+            .map(|row| {
+                format!("{{\"service\":\"s{}\",\"message\":\"row {half} {row}\"}}\n", row % 7)
+            })
             .collect();
         let headers = [("Content-Type", "application/x-ndjson")];
         let answer = server.post("/api/v1/logs", &headers, body.as_bytes());

@@ -12,7 +12,7 @@ use super::server::{Server, pause, post_to};
 const ROWS: u64 = 50;
 
 /// Several producers under way.
-pub struct Load {
+pub(super) struct Load {
     shared: Arc<Shared>,
     producers: Vec<std::thread::JoinHandle<u64>>,
 }
@@ -26,7 +26,7 @@ struct Shared {
 
 impl Load {
     /// Starts producers that send to where [`Load::redirect`] says.
-    pub fn start(server: &Server, producers: u64) -> Self {
+    pub(super) fn start(server: &Server, producers: u64) -> Self {
         let shared = Arc::new(Shared {
             http: Mutex::new(server.http().to_owned()),
             stop: AtomicBool::new(false),
@@ -44,17 +44,17 @@ impl Load {
     }
 
     /// Says where the server is now.
-    pub fn redirect(&self, server: &Server) {
+    pub(super) fn redirect(&self, server: &Server) {
         *self.shared.http.lock().expect("no panic") = server.http().to_owned();
     }
 
     /// Batches acknowledged so far.
-    pub fn acknowledged(&self) -> u64 {
+    pub(super) fn acknowledged(&self) -> u64 {
         self.shared.acknowledged.load(Ordering::Relaxed)
     }
 
     /// Waits until so many more batches are acknowledged.
-    pub fn wait_for_more(&self, batches: u64) {
+    pub(super) fn wait_for_more(&self, batches: u64) {
         let wanted = self.acknowledged() + batches;
         for _ in 0..3000 {
             if self.acknowledged() >= wanted {
@@ -67,7 +67,7 @@ impl Load {
 
     /// Stops the producers, each after its last batch is acknowledged, and checks that the server
     /// has every row of every batch once, and nothing else. Answers the refusals seen.
-    pub fn check(self, server: &Server) -> Vec<String> {
+    pub(super) fn check(self, server: &Server) -> Vec<String> {
         self.shared.stop.store(true, Ordering::Relaxed);
         let mut wanted = BTreeMap::new();
         for (producer, handle) in self.producers.into_iter().enumerate() {
@@ -117,8 +117,7 @@ impl Shared {
 
     fn send_until_acknowledged(&self, producer: u64, sequence: u64, body: &str) {
         let key = format!("load-{producer}:0:{sequence}");
-        let headers =
-            [("Content-Type", "application/x-ndjson"), ("Idempotency-Key", key.as_str())];
+        let headers = [("Content-Type", "application/x-ndjson"), ("Idempotency-Key", key.as_str())];
         for _ in 0..600 {
             let http = self.http.lock().expect("no panic").clone();
             match post_to(&http, "/api/v1/logs", &headers, body.as_bytes()) {

@@ -12,7 +12,9 @@ fn the_documented_metrics_are_those_that_are_exported() {
     let server = Server::start(dir.path(), &[]);
     let key = [("Idempotency-Key", "m:0:1")];
     let first = br#"{"service":"a","message":"one"}"#;
-    for (body, status) in [(&first[..], 200), (first, 200), (br#"{"service":"a","message":"two"}"#, 409)] {
+    for (body, status) in
+        [(&first[..], 200), (first, 200), (br#"{"service":"a","message":"two"}"#, 409)]
+    {
         assert_eq!(server.post("/api/v1/logs", &key, body).status, status);
     }
     assert_eq!(server.total("query=one"), 1);

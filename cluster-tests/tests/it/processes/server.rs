@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
 /// A server that is running.
-pub struct Server {
+pub(super) struct Server {
     child: Child,
     http: String,
     grpc: String,
@@ -18,7 +18,7 @@ pub struct Server {
 
 /// An HTTP answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     pub status: u16,
     pub body: String,
     pub retry_after: Option<String>,
@@ -27,12 +27,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// The error's code, message and hint in one line, for comparing and for reading.
-    pub fn error(&self) -> String {
+    pub(super) fn error(&self) -> String {
         let error = &self.json()["error"];
         let text = |name: &str| error[name].as_str().unwrap_or("(none)").to_owned();
         format!("{} {}: {} ({})", self.status, text("code"), text("message"), text("hint"))
@@ -40,7 +40,7 @@ impl Answer {
 }
 
 /// The binary under test: `VARVE_BIN`, or the one that cargo built beside this test.
-pub fn binary() -> PathBuf {
+pub(super) fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("VARVE_BIN") {
         return path.into();
     }
@@ -51,31 +51,31 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-pub fn data_dir() -> TempDir {
+pub(super) fn data_dir() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
 /// Sleeps for real: what is tested is another process.
-pub fn pause(duration: Duration) {
+pub(super) fn pause(duration: Duration) {
     #[expect(clippy::disallowed_methods, reason = "real processes take real time")]
     std::thread::sleep(duration);
 }
 
 impl Server {
     /// Starts a server on free ports, and waits until it says that it is ready.
-    pub fn start(dir: &Path, flags: &[&str]) -> Self {
+    pub(super) fn start(dir: &Path, flags: &[&str]) -> Self {
         Self::try_start(dir, flags).unwrap_or_else(|stderr| panic!("no start:\n{stderr}"))
     }
 
     /// Starts a server; what it wrote to standard error when it ended instead.
-    pub fn try_start(dir: &Path, flags: &[&str]) -> Result<Self, String> {
+    pub(super) fn try_start(dir: &Path, flags: &[&str]) -> Result<Self, String> {
         let mut command = Command::new(binary());
         command.arg("server").arg("--data-dir").arg(dir);
         Self::spawn(command, flags)
     }
 
     /// Starts what `command` starts, which must end up as `varve server`.
-    pub fn spawn(mut command: Command, flags: &[&str]) -> Result<Self, String> {
+    pub(super) fn spawn(mut command: Command, flags: &[&str]) -> Result<Self, String> {
         let stderr = NamedTempFile::new().expect("a temporary file");
         let mut child = command
             .env_remove("VARVE_BIN")
@@ -101,41 +101,41 @@ impl Server {
     }
 
     /// What it wrote to standard error so far.
-    pub fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         text_of(&self.stderr)
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// kill -9.
-    pub fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         let _ = self.child.wait();
     }
 
     /// SIGTERM, and whether it ended well.
-    pub fn stop(mut self) {
+    pub(super) fn stop(mut self) {
         let killed = Command::new("kill").arg(self.child.id().to_string()).status();
         assert!(killed.expect("kill runs").success());
         assert!(self.child.wait().expect("it ends").success(), "it ends with success on SIGTERM");
     }
 
-    pub fn get(&self, path_and_query: &str) -> Answer {
+    pub(super) fn get(&self, path_and_query: &str) -> Answer {
         self.try_get(path_and_query).expect("the server answers")
     }
 
-    pub fn try_get(&self, path_and_query: &str) -> Result<Answer, ureq::Error> {
+    pub(super) fn try_get(&self, path_and_query: &str) -> Result<Answer, ureq::Error> {
         answer(agent().get(format!("{}{path_and_query}", self.http)).call()?)
     }
 
-    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(super) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         post_to(&self.http, path, headers, body).expect("the server answers")
     }
 
     /// A request of any method, without a body.
-    pub fn request(&self, method: &str, path: &str) -> Answer {
+    pub(super) fn request(&self, method: &str, path: &str) -> Answer {
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.http))
@@ -144,29 +144,28 @@ impl Server {
         answer(agent().run(request).expect("the server answers")).expect("a whole answer")
     }
 
-    pub fn http(&self) -> &str {
+    pub(super) fn http(&self) -> &str {
         &self.http
     }
 
     /// The URL of its gRPC services.
-    pub fn grpc(&self) -> &str {
+    pub(super) fn grpc(&self) -> &str {
         &self.grpc
     }
 
     /// The exact number of records that a search finds. `query` is already encoded for a URL.
-    pub fn total(&self, query: &str) -> u64 {
+    pub(super) fn total(&self, query: &str) -> u64 {
         let answer = self.get(&format!("/api/v1/logs/search?page_size=1&{query}"));
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["total"].as_u64().expect("a total")
     }
 
     /// Every record that a search finds, oldest first.
-    pub fn all(&self, query: &str) -> Vec<Value> {
+    pub(super) fn all(&self, query: &str) -> Vec<Value> {
         let mut logs = Vec::new();
         for page in 1.. {
-            let path = format!(
-                "/api/v1/logs/search?order=oldest&page_size=10000&page={page}&{query}"
-            );
+            let path =
+                format!("/api/v1/logs/search?order=oldest&page_size=10000&page={page}&{query}");
             let answer = self.get(&path);
             assert_eq!(answer.status, 200, "{answer:?}");
             let mut answer = answer.json();
@@ -180,14 +179,13 @@ impl Server {
     }
 
     /// Runs a subcommand of the binary against this server.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(binary());
         let command = command.args(arguments).args(["--endpoint", &self.grpc]);
         command.env_remove("VARVE_BIN").stdin(Stdio::null()).output().expect("the binary runs")
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test reads what a process wrote")]
 fn text_of(file: &NamedTempFile) -> String {
     std::fs::read_to_string(file.path()).expect("readable")
 }
@@ -200,7 +198,7 @@ impl Drop for Server {
     }
 }
 
-pub fn post_to(
+pub(super) fn post_to(
     http: &str,
     path: &str,
     headers: &[(&str, &str)],
@@ -230,6 +228,6 @@ fn answer(response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Er
 }
 
 /// A text as a value in a URL's query.
-pub fn encoded(text: &[u8]) -> String {
+pub(super) fn encoded(text: &[u8]) -> String {
     form_urlencoded::byte_serialize(text).collect()
 }

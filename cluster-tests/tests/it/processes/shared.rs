@@ -4,8 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A stream of real logs.
-pub struct Stream {
-    pub path: PathBuf,
+pub(super) struct Stream {
     /// The file's name without its endings: what `varve send` calls the service.
     pub service: String,
     /// The lines as they are to come back: terminators removed, empty ones left out.
@@ -13,7 +12,7 @@ pub struct Stream {
 }
 
 /// All streams, or `None` where they are not there; then the test says that it is skipped.
-pub fn streams() -> Option<Vec<PathBuf>> {
+pub(super) fn streams() -> Option<Vec<PathBuf>> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let shared = std::env::var_os("VARVE_SHARED").map_or(beside, PathBuf::from);
     let mut found = Vec::new();
@@ -38,7 +37,7 @@ fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 impl Stream {
-    pub fn read(path: &Path) -> Self {
+    pub(super) fn read(path: &Path) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test reads its own input")]
         let file = std::fs::File::open(path).expect("opens");
         let mut bytes = Vec::new();
@@ -51,11 +50,11 @@ impl Stream {
         lines.retain(|line| !line.is_empty());
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
         let service = name.split('.').next().unwrap_or(name).to_owned();
-        Self { path: path.to_owned(), service, lines }
+        Self { service, lines }
     }
 
     /// Lines that have this word, by the rules for words, told the slow way.
-    pub fn with_word(&self, word: &[u8]) -> u64 {
+    pub(super) fn with_word(&self, word: &[u8]) -> u64 {
         let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
         let has = |line: &&Vec<u8>| {
             line.split(|byte| !is_word(byte)).any(|token| token.eq_ignore_ascii_case(word))
@@ -64,7 +63,7 @@ impl Stream {
     }
 
     /// Lines that contain this phrase, whatever its case.
-    pub fn with_phrase(&self, phrase: &[u8]) -> u64 {
+    pub(super) fn with_phrase(&self, phrase: &[u8]) -> u64 {
         let wanted = phrase.to_ascii_lowercase();
         let has = |line: &&Vec<u8>| {
             line.to_ascii_lowercase().windows(wanted.len()).any(|window| window == wanted)

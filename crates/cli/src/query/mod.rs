@@ -107,6 +107,12 @@ pub(crate) fn run(arguments: &QueryArguments) -> Result<(), Failure> {
     {
         return Err(Failure::usage("--from must be before --to: the end is not part of the range"));
     }
+    if arguments.words.first().is_some_and(|word| word.trim_start().starts_with('{')) {
+        return Err(Failure::usage(
+            "a selector in braces is LogQL, which this version does not read: select with \
+             --service, --level and --attr, and give words",
+        ));
+    }
     let query = arguments.query(varve_env::Clock::system().now());
     let runtime = runtime()?;
     runtime.block_on(async {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tracing::warn;
+use tracing::{info, warn};
 use varve_types::{GroupId, LogIndex};
 
 use super::Inner;
@@ -54,8 +54,14 @@ impl Inner {
         match self.env.blocking.run(move || disk.free_bytes(&dir)).await {
             Ok(free) => {
                 let low = free < self.settings.free_bytes_min;
-                if self.disk_is_low.swap(low, Ordering::Relaxed) != low {
-                    warn!(free, low, "room on the disk");
+                let was_low = self.disk_is_low.swap(low, Ordering::Relaxed);
+                let (dir, keep) = (self.dir.display(), self.settings.free_bytes_min);
+                if low && !was_low {
+                    warn!(
+                        "{free} bytes are free on the disk of {dir}, and {keep} are kept: blocks are refused until there is room, reads go on"
+                    );
+                } else if was_low && !low {
+                    info!("{free} bytes are free on the disk of {dir}: blocks are taken again");
                 }
             }
             Err(error) => warn!("the room on {} is unknown: {error}", self.dir.display()),

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ConfigError;
 
@@ -14,34 +15,49 @@ use super::ConfigError;
 #[serde(deny_unknown_fields)]
 pub struct RawConfig {
     /// Where everything is kept; made when it is not there.
+    #[serde(deserialize_with = "text")]
     pub data_dir: String,
     /// `ADDRESS:PORT` of the HTTP API.
+    #[serde(deserialize_with = "text")]
     pub listen_http: String,
     /// `ADDRESS:PORT` of the gRPC API.
+    #[serde(deserialize_with = "text")]
     pub listen_grpc: String,
     /// `ADDRESS:PORT` kept for other nodes.
+    #[serde(deserialize_with = "text")]
     pub listen_peer: String,
     /// `HOST:PORT` under which other nodes reach this one; empty: as `listen_peer`.
+    #[serde(deserialize_with = "text")]
     pub advertise_peer: String,
     /// Listen off loopback though nothing is encrypted and nobody is asked who they are.
+    #[serde(deserialize_with = "truth")]
     pub insecure: bool,
     /// How long a window takes writes.
+    #[serde(deserialize_with = "text")]
     pub window: String,
     /// How much a shard of a window takes.
+    #[serde(deserialize_with = "text")]
     pub window_size: String,
     /// How much a shard holds in memory before it writes segments.
+    #[serde(deserialize_with = "text")]
     pub tail_size: String,
     /// How much may wait to be stored.
+    #[serde(deserialize_with = "text")]
     pub queue_size: String,
     /// How long a request may take.
+    #[serde(deserialize_with = "text")]
     pub request_timeout: String,
     /// Free room below which appends are refused.
+    #[serde(deserialize_with = "text")]
     pub disk_free_min: String,
     /// One file of the write-ahead log.
+    #[serde(deserialize_with = "text")]
     pub wal_file_size: String,
     /// Room set aside for a full disk.
+    #[serde(deserialize_with = "text")]
     pub wal_reserve_size: String,
     /// Log entries kept in memory.
+    #[serde(deserialize_with = "text")]
     pub wal_cache_size: String,
 }
 
@@ -57,7 +73,7 @@ impl Default for RawConfig {
             window: "6h".to_owned(),
             window_size: "4 GiB".to_owned(),
             tail_size: "8 MiB".to_owned(),
-            queue_size: "128 MiB".to_owned(),
+            queue_size: "256 MiB".to_owned(),
             request_timeout: "30s".to_owned(),
             disk_free_min: "256 MiB".to_owned(),
             wal_file_size: "64 MiB".to_owned(),
@@ -67,8 +83,52 @@ impl Default for RawConfig {
     }
 }
 
-/// Variables with our prefix that belong to the command line and not to the node.
-const COMMAND_LINE_VARIABLES: &[&str] = &["log", "endpoint", "shared", "config"];
+/// The keys that variables set. Others with the same prefix are none of ours: an orchestrator sets
+/// some of its own for a service called varve.
+pub(super) const KEYS: &[&str] = &[
+    "data_dir",
+    "listen_http",
+    "listen_grpc",
+    "listen_peer",
+    "advertise_peer",
+    "insecure",
+    "window",
+    "window_size",
+    "tail_size",
+    "queue_size",
+    "request_timeout",
+    "disk_free_min",
+    "wal_file_size",
+    "wal_reserve_size",
+    "wal_cache_size",
+];
+
+/// A value as people write it: `64 MiB`, or a plain number, which figment reads as one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Whole(i64),
+    Fraction(f64),
+    Truth(bool),
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Written::deserialize(deserializer)? {
+        Written::Text(text) => text,
+        Written::Whole(number) => number.to_string(),
+        Written::Fraction(number) => number.to_string(),
+        Written::Truth(truth) => truth.to_string(),
+    })
+}
+
+fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    match Written::deserialize(deserializer)? {
+        Written::Truth(truth) => Ok(truth),
+        Written::Whole(number @ (0 | 1)) => Ok(number == 1),
+        _ => Err(D::Error::custom("neither true nor false")),
+    }
+}
 
 impl RawConfig {
     /// Gathers the configuration: defaults, the file, variables, and what `flags` sets.
@@ -86,7 +146,7 @@ impl RawConfig {
             figment = figment.merge(Toml::file_exact(path));
         }
         figment
-            .merge(Env::prefixed("VARVE_").ignore(COMMAND_LINE_VARIABLES))
+            .merge(Env::prefixed("VARVE_").only(KEYS))
             .merge(Serialized::defaults(flags))
             .extract()
             .map_err(|error| ConfigError::Form { message: error.to_string() })

@@ -14,7 +14,7 @@ use super::{Config, RawConfig};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file named is not there.
-    #[error("configuration file {} does not exist", path.display())]
+    #[error("configuration file {} is not there, or is not a file", path.display())]
     NoFile {
         /// As it was given.
         path: PathBuf,
@@ -172,6 +172,7 @@ fn memory(key: &'static str, text: &str) -> Result<usize, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::raw::KEYS;
 
     fn refusal(change: impl FnOnce(&mut RawConfig)) -> String {
         let mut raw = RawConfig::default();
@@ -203,16 +204,27 @@ mod tests {
     }
 
     #[test]
+    fn the_keys_that_variables_set_are_the_keys_there_are() {
+        let raw = serde_json::to_value(RawConfig::default()).expect("serializes");
+        let mut keys: Vec<&str> =
+            raw.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut known = KEYS.to_vec();
+        keys.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(keys, known);
+    }
+
+    #[test]
     fn flags_win_over_the_file_and_an_unknown_key_is_named() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("varve.toml");
         #[expect(clippy::disallowed_methods, reason = "a test writes its own input")]
         let write = |text: &str| std::fs::write(&file, text).expect("written");
 
-        write("window = \"1h\"\nqueue_size = \"32 MiB\"\n");
+        write("window = \"1h\"\nqueue_size = 33554432\n");
         let flags = std::collections::BTreeMap::from([("window", "2h")]);
         let raw = RawConfig::load(Some(&file), &flags).expect("loads");
-        assert_eq!((raw.window.as_str(), raw.queue_size.as_str()), ("2h", "32 MiB"));
+        assert_eq!((raw.window.as_str(), raw.queue_size.as_str()), ("2h", "33554432"));
 
         write("windwo = \"1h\"\n");
         let none = std::collections::BTreeMap::<&str, &str>::new();

@@ -57,8 +57,12 @@ impl Reservation {
     /// As [`Budget::reserve`]; what was held before is still held.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), AppendError> {
         let budget = &self.budget;
-        if bytes > budget.bytes {
-            return Err(AppendError::OverBudget { bytes, budget_bytes: budget.bytes });
+        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * UNIT_BYTES;
+        if held + bytes > budget.bytes {
+            return Err(AppendError::OverBudget {
+                bytes: held + bytes,
+                budget_bytes: budget.bytes,
+            });
         }
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
         let more = Arc::clone(&budget.units)
@@ -85,5 +89,7 @@ mod tests {
         drop(held);
         assert!(budget.reserve(64 << 10).is_ok());
         assert!(matches!(budget.reserve(65 << 10), Err(AppendError::OverBudget { .. })));
+        let mut growing = budget.reserve(40 << 10).expect("free");
+        assert!(matches!(growing.grow(30 << 10), Err(AppendError::OverBudget { .. })));
     }
 }

@@ -21,7 +21,8 @@ use varve_env::Env;
 use varve_ingest::{Batch, BatchSize};
 use varve_shard::{PartOutcome, StoredRange};
 use varve_types::{
-    BatchDigest, BatchKey, HashRange, Record, RecordId, RowNumber, ServiceHash, ShardId, TenantId,
+    Attribute, BatchDigest, BatchKey, HashRange, Record, RecordId, RowNumber, ServiceHash, ShardId,
+    TenantId,
 };
 
 use self::bucket::{Bucket, Part, PartReply};
@@ -130,8 +131,7 @@ impl Gateway {
         if self.host.is_disk_full() {
             return Err(AppendError::DiskFull);
         }
-        let bytes = BatchSize::of(&records);
-        let _held = self.budget.reserve(bytes)?;
+        let _held = self.budget.reserve(memory_bytes(&records))?;
         let now = self.env.clock.now();
         for record in &mut records {
             record.timestamp.get_or_insert(now);
@@ -228,6 +228,12 @@ impl Gateway {
         }
         (sent, unrouted)
     }
+}
+
+/// What records take in memory: their text, and what holds it.
+fn memory_bytes(records: &[Record]) -> usize {
+    let attributes = records.iter().map(|record| record.attributes.len()).sum::<usize>();
+    BatchSize::of(records) + size_of_val(records) + attributes * size_of::<Attribute>()
 }
 
 /// A batch on its way.

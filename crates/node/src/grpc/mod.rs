@@ -34,11 +34,15 @@ pub(crate) async fn serve(
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<LogServiceServer<LogApi>>().await;
     health.set_serving::<ClusterServiceServer<ClusterApi>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(varve_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|error| NodeError::Grpc(error.to_string()))?;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(varve_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let refused = |error: tonic_reflection::server::Error| NodeError::Grpc(error.to_string());
+    // Tools of today ask for v1, many that are installed for v1alpha.
+    let reflection_v1 = reflection().build_v1().map_err(refused)?;
+    let reflection_v1alpha = reflection().build_v1alpha().map_err(refused)?;
     let logs = LogServiceServer::new(LogApi::new(Arc::clone(&services)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX)
@@ -46,7 +50,8 @@ pub(crate) async fn serve(
         .accept_compressed(tonic::codec::CompressionEncoding::Zstd);
     Server::builder()
         .add_service(health_service)
-        .add_service(reflection)
+        .add_service(reflection_v1)
+        .add_service(reflection_v1alpha)
         .add_service(logs)
         .add_service(ClusterServiceServer::new(ClusterApi::new(services)))
         .serve_with_incoming_shutdown(incoming, shutdown)

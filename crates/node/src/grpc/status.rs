@@ -10,6 +10,12 @@ use crate::read::ReadError;
 /// Metadata that carries the key under which an unconfirmed batch may be sent again.
 const KEY_METADATA: &str = "varve-idempotency-key";
 
+/// Metadata with a word for programs, as `AppendError.reason` of log.proto lists them.
+const REASON_METADATA: &str = "varve-reason";
+
+/// Metadata with the lowest sequence that is remembered, for the reason FORGOTTEN.
+const LOWEST_METADATA: &str = "varve-lowest-sequence";
+
 /// Metadata that says how long to wait, in milliseconds.
 const RETRY_METADATA: &str = "varve-retry-after-ms";
 
@@ -109,12 +115,19 @@ impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let (message, hint) = refusal.message_and_hint();
         let mut status = Self::new(refusal.code(), format!("{message} ({hint})"));
+        let reason = Some((REASON_METADATA, refusal.reason().to_owned()));
+        let lowest = match &refusal {
+            Refusal::Append(AppendError::Forgotten { lowest, .. }) => {
+                Some((LOWEST_METADATA, lowest.to_string()))
+            }
+            _ => None,
+        };
         let retry = refusal.retry_after_ms().map(|ms| (RETRY_METADATA, ms.to_string()));
         let key = match &refusal {
             Refusal::Append(error) => error.resend_key().map(|key| (KEY_METADATA, key.to_string())),
             Refusal::Ingest(_) => None,
         };
-        for (name, text) in retry.into_iter().chain(key) {
+        for (name, text) in [reason, lowest, retry, key].into_iter().flatten() {
             if let Ok(value) = text.parse() {
                 status.metadata_mut().insert(name, value);
             }

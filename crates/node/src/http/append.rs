@@ -32,15 +32,13 @@ pub(super) async fn append(
     let key = idempotency_key(&head.headers)?;
     let encoding = text(&head.headers, &header::CONTENT_ENCODING)?.map(str::to_owned);
     let budget = services.gateway.budget();
-    let (bytes, held) = body::read(request_body, budget).await?;
+    let (bytes, mut held) = body::read(request_body, budget).await?;
     let Parameters { defaults, want_ids } = parameters;
-    let decoded = services
-        .env
-        .blocking
-        .run(move || {
-            let bytes = varve_ingest::decompress(encoding.as_deref(), &bytes)?;
-            varve_ingest::json::decode(TenantId(0), key, &bytes, format, &defaults)
-        })
+    let blocking = &services.env.blocking;
+    let bytes = blocking.run(move || varve_ingest::decompress(encoding.as_deref(), &bytes)).await?;
+    held.grow(body::decoded_bytes_about(&bytes))?;
+    let decoded = blocking
+        .run(move || varve_ingest::json::decode(TenantId(0), key, &bytes, format, &defaults))
         .await?;
     drop(held);
     let single = decoded.single;

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use varve_types::limits;
+use varve_types::{Attribute, Record, limits};
 
 use super::ApiError;
 use crate::gateway::{Budget, Reservation};
@@ -61,4 +61,12 @@ fn admit(seen: usize, more: usize, reservation: &mut Reservation) -> Result<(), 
         ));
     }
     Ok(reservation.grow(more)?)
+}
+
+/// At most about what a JSON body takes in memory while it is decoded. Every record and every
+/// object in it begins with a brace, and every attribute has a colon.
+pub(super) fn decoded_bytes_about(body: &[u8]) -> usize {
+    let braces = memchr::memchr_iter(b'{', body).count();
+    let colons = memchr::memchr_iter(b':', body).count();
+    body.len() + braces * size_of::<Record>() + colons * size_of::<Attribute>()
 }

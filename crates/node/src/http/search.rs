@@ -1,6 +1,6 @@
 //! GET /api/v1/logs/search and GET /api/v1/logs/{log_id}.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -60,7 +60,7 @@ pub(super) async fn get_record(
             StatusCode::NOT_FOUND,
             "not_found",
             format!("no record has the id {id}"),
-            "it was never stored here, or its retention has ended",
+            "ids come from answers: log_id, log_ids",
         )
     })?;
     Ok(Json(log(&hit)).into_response())
@@ -73,7 +73,15 @@ const fn log(hit: &Hit) -> RecordJson<'_> {
 fn parameters(query: &str) -> Result<Parameters, ApiError> {
     let mut search = Search { limit: PAGE_SIZE, ..Search::default() };
     let mut page = 1;
+    let mut seen = BTreeSet::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let repeats = name == "service" || name == "level" || name.starts_with("attr.");
+        if !repeats && !seen.insert(name.clone()) {
+            return Err(ApiError::invalid(
+                format!("parameter {name:?} occurs twice"),
+                "only service, level and attr.NAME may be repeated",
+            ));
+        }
         match name.as_ref() {
             "service" => search.services.push(value.into_owned()),
             "level" => search.levels.push(level(&value)?),
@@ -124,7 +132,10 @@ fn time(name: &str, value: &str) -> Result<TimestampNs, ApiError> {
 
 fn number(name: &str, value: &str, max: u64) -> Result<u64, ApiError> {
     value.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| {
-        ApiError::invalid(format!("{name}={value:?} is not a whole number from 1 to {max}"), "1")
+        ApiError::invalid(
+            format!("{name}={value:?} is not a whole number from 1 to {max}"),
+            "pages are counted from 1",
+        )
     })
 }
 

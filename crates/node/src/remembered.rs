@@ -87,7 +87,7 @@ impl RememberedShards {
 
     /// Makes the records those of the manifests. Shards that do not open keep theirs: that is
     /// what the cache is for. Answers how many changed.
-    async fn follow(&self, env: &Env, host: &Host) -> Result<usize, CatalogueError> {
+    pub(crate) async fn follow(&self, env: &Env, host: &Host) -> Result<usize, CatalogueError> {
         let mut records = self.catalogue.shards()?.into_iter().collect::<BTreeMap<_, _>>();
         let known = host.catalog();
         records.retain(|shard, _| known.shards.contains_key(shard));

@@ -151,7 +151,11 @@ impl Node {
             grpc::serve(Arc::clone(&self.services), connections(self.grpc.1), until(stopped));
         let http = async { http.await.map_err(NodeError::Http) };
         let served = tokio::try_join!(http, grpc);
-        self.services.host.shutdown().await;
+        let services = &self.services;
+        if let Err(error) = services.remembered.follow(&services.env, &services.host).await {
+            tracing::warn!(%error, "the catalogue is not up to date; the next start mends it");
+        }
+        services.host.shutdown().await;
         let closed = self.services.wal.shutdown().await;
         drop(self.lock);
         served?;

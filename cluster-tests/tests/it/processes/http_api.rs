@@ -271,7 +271,7 @@ fn every_other_path_and_method_is_answered_in_the_same_form() {
         GET /api/v1/logs/%FF
           allow -; 400 invalid: Invalid URL: Invalid UTF-8 in `log_id` (ids come from answers: log_id, log_ids)
         GET /api/v1/logs/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
-          allow -; 404 not_found: no record has the id AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA (it was never stored here, or its retention has ended)
+          allow -; 404 not_found: no record has the id AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA (ids come from answers: log_id, log_ids)
     "#]].assert_eq(&said);
 
     let posted = server.post("/api/v1/logs/search", &[], b"{}");

@@ -134,7 +134,7 @@ fn number(name: &str, value: &str, max: u64) -> Result<u64, ApiError> {
     value.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| {
         ApiError::invalid(
             format!("{name}={value:?} is not a whole number from 1 to {max}"),
-            "pages are counted from 1",
+            "page=1&page_size=100, for example",
         )
     })
 }

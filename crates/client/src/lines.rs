@@ -65,7 +65,9 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     ///
-    /// As the reader; what was read of a line before the error is lost.
+    /// As the reader; what was read of a line before the error is lost. A reader of live input may
+    /// answer `TimedOut` when nothing has come for a while: between lines that is passed on, and
+    /// the next call goes on; within a line the rest is waited for.
     pub fn next_line(&mut self) -> io::Result<Option<(LineNumber, Line<'_>)>> {
         self.reader.consume(std::mem::take(&mut self.consume));
         let buffer = fill(&mut self.reader)?;
@@ -91,7 +93,7 @@ impl<R: BufRead> Lines<R> {
         let mut left_out_bytes: u64 = 0;
         let mut last = None;
         loop {
-            let buffer = fill(&mut self.reader)?;
+            let buffer = fill_at_last(&mut self.reader)?;
             if buffer.is_empty() {
                 return Ok(left_out_bytes);
             }
@@ -125,6 +127,16 @@ fn fill(reader: &mut impl BufRead) -> io::Result<&[u8]> {
         }
     }
     // What is buffered already is answered at once.
+    reader.fill_buf()
+}
+
+/// As [`fill`], however long it takes.
+fn fill_at_last(reader: &mut impl BufRead) -> io::Result<&[u8]> {
+    while let Err(error) = fill(reader) {
+        if error.kind() != io::ErrorKind::TimedOut {
+            return Err(error);
+        }
+    }
     reader.fill_buf()
 }
 
@@ -185,6 +197,44 @@ mod tests {
                 read(text.as_bytes(), buffer_bytes).into_iter().map(Result::unwrap).collect();
             prop_assert_eq!(read, wanted);
         }
+    }
+
+    /// Answers one piece a read, and before each that nothing comes. The end is always there.
+    struct Halting<'a> {
+        pieces: std::slice::Iter<'a, &'static [u8]>,
+        halted: bool,
+    }
+
+    impl io::Read for Halting<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.halted = !self.halted;
+            if self.halted && !self.pieces.as_slice().is_empty() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let piece = self.pieces.next().copied().unwrap_or_default();
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    #[test]
+    fn silence_is_told_between_lines_and_waited_for_within_one() {
+        let pieces: [&[u8]; 4] = [b"one\ntw", b"o", b"\n", b"three"];
+        let source = Halting { pieces: pieces.iter(), halted: false };
+        let mut lines = Lines::new(BufReader::with_capacity(64, source));
+        let mut said = Vec::new();
+        loop {
+            match lines.next_line() {
+                Ok(Some((_, Line::Text(text)))) => said.push(String::from_utf8_lossy(text).into()),
+                Ok(Some((_, other))) => panic!("{other:?}"),
+                Ok(None) => break,
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    said.push("silence".to_owned());
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert_eq!(said, ["silence", "one", "two", "silence", "three"]);
     }
 
     #[test]

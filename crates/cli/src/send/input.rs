@@ -1,12 +1,15 @@
 //! The files to send: opened, decompressed by what they begin with, and named.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use varve_types::TimestampNs;
 
 /// One argument of `varve send`.
@@ -24,6 +27,9 @@ pub(super) struct Opened {
     /// When it was last written: what no year was written with is not after this.
     pub(super) written: Option<TimestampNs>,
 }
+
+/// How long a live input says nothing before what it said is sent.
+const SILENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 300_000_000 };
 
 /// Lines within this buffer are not copied.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -70,11 +76,13 @@ impl Input {
         Some(stem.to_owned())
     }
 
-    /// Opens it; `read_bytes` counts what is read of it.
-    pub(super) fn open(&self, read_bytes: &Arc<AtomicU64>) -> io::Result<Opened> {
+    /// Opens it; `read_bytes` counts what is read of it. Standard input that is plain text then
+    /// answers `TimedOut` whenever nothing has come for [`SILENCE`], if `live` asks for that.
+    pub(super) fn open(&self, read_bytes: &Arc<AtomicU64>, live: bool) -> io::Result<Opened> {
         let counted = Arc::clone(read_bytes);
+        let impatient = Rc::new(Cell::new(false));
         let (source, written): (Box<dyn Read>, _) = match self {
-            Self::Stdin => (Box::new(io::stdin()), None),
+            Self::Stdin => (Box::new(LiveStdin { impatient: Rc::clone(&impatient) }), None),
             Self::File(path) => {
                 let file = open_file(path)?;
                 let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
@@ -84,7 +92,9 @@ impl Input {
             }
         };
         let source = BufReader::with_capacity(BUFFER_BYTES, Counted { source, counted });
-        Ok(Opened { reader: decompressed(source)?, written })
+        let (reader, is_plain) = decompressed(source)?;
+        impatient.set(live && is_plain);
+        Ok(Opened { reader, written })
     }
 }
 
@@ -96,17 +106,36 @@ fn open_file(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-fn decompressed(mut source: impl BufRead + 'static) -> io::Result<Box<dyn BufRead>> {
+/// The bytes that a source stands for, and whether they are its own.
+fn decompressed(mut source: impl BufRead + 'static) -> io::Result<(Box<dyn BufRead>, bool)> {
     let head = source.fill_buf()?;
     if head.starts_with(&[0x1f, 0x8b]) {
         let decoder = flate2::bufread::MultiGzDecoder::new(source);
-        Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)))
+        Ok((Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)), false))
     } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         let mut decoder = zstd::Decoder::with_buffer(source)?;
         decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-        Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)))
+        Ok((Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)), false))
     } else {
-        Ok(Box::new(source))
+        Ok((Box::new(source), true))
+    }
+}
+
+/// Standard input, which may be a pipe that stays open and says something now and then.
+struct LiveStdin {
+    impatient: Rc<Cell<bool>>,
+}
+
+impl Read for LiveStdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let stdin = io::stdin();
+        if self.impatient.get() {
+            let mut wanted = [PollFd::new(&stdin, PollFlags::IN)];
+            if poll(&mut wanted, Some(&SILENCE))? == 0 {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        stdin.lock().read(buffer)
     }
 }
 

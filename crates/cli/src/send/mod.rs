@@ -28,13 +28,15 @@ use tally::Tally;
 Examples:
   varve send /var/log/syslog                      # service: syslog
   varve send --service shop shop.log shop.log.*.gz
+  tail -f shop.log | varve send --service shop -
   journalctl -o short-iso | varve send --service journal -
   varve send --format json events.ndjson.zst      # fields of JSON objects
   varve send --producer nightly-2026-01-31 big.log  # run it again: nothing is stored twice
 
 One record a line: the message is the line, unaltered. A time and a level that the line itself
 says are recognised; a line without a time gets that of its receipt. Empty lines are skipped.
-Lines are sent in batches of a few thousand, and at the end of the input.")]
+Lines are sent in batches of a few thousand, at the end of the input, and when standard input
+says nothing for a moment (not with --producer, which needs the same batches every time).")]
 pub(crate) struct SendArguments {
     /// Files (plain, .gz or .zst), or - for standard input
     #[arg(required = true, value_name = "FILE|-")]
@@ -153,6 +155,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<(), Failure> {
         level: arguments.level.clone(),
         offset_seconds: arguments.timezone,
         now: env.clock.now(),
+        live: arguments.producer.is_none(),
     };
     let read_bytes = Arc::new(AtomicU64::new(0));
     let progress = Progress::new(total_bytes, Arc::clone(&read_bytes));

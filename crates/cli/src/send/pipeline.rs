@@ -4,6 +4,7 @@
 //! so that both cores work.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -27,6 +28,9 @@ pub(super) struct Reading {
     pub(super) level: Option<(Level, Option<Arc<str>>)>,
     pub(super) offset_seconds: i32,
     pub(super) now: TimestampNs,
+    /// Send what a live input said when it falls silent. Not where a run is to be repeated: then
+    /// batches must end at the same lines again.
+    pub(super) live: bool,
 }
 
 /// Why sending ended before the end of the input.
@@ -111,7 +115,7 @@ impl Pipeline {
     ) -> Result<(), Stop> {
         let name = input.name();
         let broken = |error| Stop::Input { name: name.clone(), error };
-        let opened = input.open(read_bytes).map_err(broken)?;
+        let opened = input.open(read_bytes, reading.live).map_err(broken)?;
         let mut parser = Parser::new(input, reading, opened.written);
         let mut lines = Lines::new(opened.reader);
         // Where the batch that is being gathered begins, and the last line in it.
@@ -120,6 +124,12 @@ impl Pipeline {
             let (number, line) = match lines.next_line() {
                 Ok(Some(line)) => line,
                 Ok(None) => break Ok(()),
+                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                    if let Some(batch) = self.batcher.take() {
+                        self.submit(&batch, &name, span.take())?;
+                    }
+                    continue;
+                }
                 Err(error) => break Err(broken(error)),
             };
             let record = match line {

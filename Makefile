@@ -51,4 +51,4 @@ sim: ## Simulate SEEDS whole nodes that crash and restart.
 	VARVE_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked -p varve-cluster-tests --test it -- simulation --nocapture
 
 tour: build ## The tour with real logs, kill -9 included (needs ../shared/data).
-	VARVE_BIN=./target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- tour --nocapture
+	VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- tour --nocapture

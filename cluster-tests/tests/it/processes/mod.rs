@@ -10,6 +10,7 @@ mod http_api_search;
 mod kill;
 mod load;
 mod metrics;
+mod old_data;
 mod rollover;
 mod server;
 mod shared;

@@ -35,7 +35,7 @@ pub(crate) struct RememberedShards {
 
 impl RememberedShards {
     /// Opens the cache, says so when it has to be rebuilt, and follows the manifests for as long
-    /// as the host runs.
+    /// as the runtime lives.
     ///
     /// # Errors
     ///
@@ -88,15 +88,14 @@ impl RememberedShards {
     /// Makes the records those of the manifests. Shards that do not open keep theirs: that is
     /// what the cache is for. Answers how many changed.
     pub(crate) async fn follow(&self, env: &Env, host: &Host) -> Result<usize, CatalogueError> {
-        let mut records = self.catalogue.shards()?.into_iter().collect::<BTreeMap<_, _>>();
-        let known = host.catalog();
-        records.retain(|shard, _| known.shards.contains_key(shard));
-        let manifests = host.manifests();
-        records
-            .extend(manifests.iter().map(|(shard, manifest)| (*shard, ShardRecord::of(manifest))));
+        let (known, manifests) = (host.catalog(), host.manifests());
         let catalogue = Arc::clone(&self.catalogue);
         env.blocking
             .run(move || {
+                let mut records = catalogue.shards()?.into_iter().collect::<BTreeMap<_, _>>();
+                records.retain(|shard, _| known.shards.contains_key(shard));
+                let now = manifests.iter().map(|(shard, said)| (*shard, ShardRecord::of(said)));
+                records.extend(now);
                 let changed = catalogue.rebuild(records)?;
                 if changed > 0 {
                     catalogue.flush()?;

@@ -131,12 +131,14 @@ impl Gateway {
         if self.host.is_disk_full() {
             return Err(AppendError::DiskFull);
         }
-        let _held = self.budget.reserve(memory_bytes(&records))?;
+        let bytes = BatchSize::of(&records);
+        let _held = self.budget.reserve(bytes + overhead_bytes(&records))?;
         let now = self.env.clock.now();
         for record in &mut records {
             record.timestamp.get_or_insert(now);
         }
-        let batch = Routed { tenant: key.producer.tenant, key, digest, records: records.into() };
+        let records = records.into();
+        let batch = Routed { tenant: key.producer.tenant, key, digest, records, bytes };
         let deadline = Instant::now() + self.request_timeout;
         let mut last_failure = String::from("no answer from the shard");
         match timeout_at(deadline, self.store(&batch, &mut last_failure)).await {
@@ -230,10 +232,10 @@ impl Gateway {
     }
 }
 
-/// What records take in memory: their text, and what holds it.
-fn memory_bytes(records: &[Record]) -> usize {
+/// What records take in memory beside their text.
+fn overhead_bytes(records: &[Record]) -> usize {
     let attributes = records.iter().map(|record| record.attributes.len()).sum::<usize>();
-    BatchSize::of(records) + size_of_val(records) + attributes * size_of::<Attribute>()
+    size_of_val(records) + attributes * size_of::<Attribute>()
 }
 
 /// A batch on its way.
@@ -242,6 +244,8 @@ struct Routed {
     key: BatchKey,
     digest: BatchDigest,
     records: Arc<[Record]>,
+    /// What all of them take, decoded.
+    bytes: usize,
 }
 
 impl Routed {
@@ -255,16 +259,17 @@ impl Routed {
 
     /// The part of the batch in a range, or `None` when no row lies in it.
     fn part(&self, range: HashRange) -> Option<Part> {
-        let records: Arc<[Record]> = if range == HashRange::WHOLE {
-            Arc::clone(&self.records)
+        let (records, bytes) = if range == HashRange::WHOLE {
+            (Arc::clone(&self.records), self.bytes)
         } else {
             let inside = |record: &&Record| range.contains(self.hash(record));
-            self.records.iter().filter(inside).cloned().collect()
+            let records: Arc<[Record]> = self.records.iter().filter(inside).cloned().collect();
+            let bytes = BatchSize::of(&records);
+            (records, bytes)
         };
         if records.is_empty() {
             return None;
         }
-        let bytes = BatchSize::of(&records);
         Some(Part { key: self.key.clone(), digest: self.digest, range, records, bytes })
     }
 

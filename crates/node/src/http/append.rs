@@ -34,13 +34,16 @@ pub(super) async fn append(
     let budget = services.gateway.budget();
     let (bytes, mut held) = body::read(request_body, budget).await?;
     let Parameters { defaults, want_ids } = parameters;
-    let blocking = &services.env.blocking;
-    let bytes = blocking.run(move || varve_ingest::decompress(encoding.as_deref(), &bytes)).await?;
-    held.grow(body::decoded_bytes_about(&bytes))?;
-    let decoded = blocking
-        .run(move || varve_ingest::json::decode(TenantId(0), key, &bytes, format, &defaults))
+    let decoded = services
+        .env
+        .blocking
+        .run(move || {
+            let bytes = varve_ingest::decompress(encoding.as_deref(), &bytes)?;
+            held.grow(body::decoded_bytes_about(&bytes))?;
+            let decoded = varve_ingest::json::decode(TenantId(0), key, &bytes, format, &defaults)?;
+            Ok::<_, ApiError>(decoded)
+        })
         .await?;
-    drop(held);
     let single = decoded.single;
     let appended = services.gateway.append(decoded.batch, want_ids || single).await?;
     Ok(Json(answer(&appended, single, want_ids)))

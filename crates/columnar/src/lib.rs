@@ -20,6 +20,8 @@ mod error;
 mod resource;
 mod segment;
 pub mod table;
+mod token;
+mod value_text;
 
 pub use block::{Block, BlockBuilder, BlockError, Part};
 pub use byte_column::ByteColumn;
@@ -32,3 +34,5 @@ pub use segment::{
     EventHours, Segment, SegmentBuilder, SegmentError, SegmentOptions, SegmentSummary,
 };
 pub use table::{BytesSource, GroupMeta, LevelSet, PageSource, Table, ZoneMap};
+pub use token::{is_token_byte, tokens};
+pub use value_text::with_word_text;

@@ -7,8 +7,7 @@
 //! and independent of what the needle is.
 
 use memchr::memmem::Finder;
-
-use crate::words::is_token_byte;
+use varve_columnar::is_token_byte;
 
 /// Byte strings laid end to end: cell `i` is `bytes[offsets[i]..offsets[i + 1]]`.
 #[derive(Clone, Copy, Debug)]

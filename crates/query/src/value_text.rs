@@ -15,17 +15,6 @@ use varve_types::{Value, ValueKind};
 
 use crate::needle::Needle;
 
-/// The canonical text, given to `with` so that text need not be copied.
-pub(crate) fn with_word_text<T>(value: &Value, with: impl FnOnce(&[u8]) -> T) -> Option<T> {
-    Some(match value {
-        Value::Text(text) | Value::Number(text) | Value::Array(text) => with(text.as_bytes()),
-        Value::Int(int) => with(int.to_string().as_bytes()),
-        Value::Float(float) => with(format!("{float:?}").as_bytes()),
-        Value::Bool(bool) => with(bool.to_string().as_bytes()),
-        Value::Null | Value::EmptyObject | Value::Bytes(_) => return None,
-    })
-}
-
 /// The values of each kind whose canonical text is one given text.
 #[derive(Debug)]
 pub(crate) struct ValueFilter {
@@ -132,6 +121,7 @@ pub(crate) fn integers_with_word(word: &Needle, kind: ValueKind) -> impl Fn(i64)
 mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
+    use varve_columnar::with_word_text;
 
     use super::*;
 

@@ -10,6 +10,8 @@
 //! line may be any bytes, and folding by Unicode would depend on what they are taken to be. This
 //! module parses; how the words are found is the filters' business.
 
+use varve_columnar::is_token_byte;
+
 use crate::limits;
 
 /// Words and phrases, all of which must occur. An empty query asks for nothing, so that every
@@ -52,11 +54,6 @@ impl WordQueryError {
             Self::UnclosedQuote { position } | Self::TooManyTerms { position } => *position,
         }
     }
-}
-
-/// Whether a byte is part of a token: the one definition that parsing and finding share.
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
 impl WordQuery {

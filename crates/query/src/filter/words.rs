@@ -4,7 +4,7 @@
 //! is searched in one pass; attributes are read only for a word that some row still lacks, and of
 //! those only the columns whose kind can hold it.
 
-use varve_columnar::{Column, ColumnId, FormatError};
+use varve_columnar::{Column, ColumnId, FormatError, with_word_text};
 use varve_types::Resource;
 
 use super::Scratch;
@@ -13,7 +13,7 @@ use crate::group::{Group, spread};
 use crate::haystack::Haystack;
 use crate::needle::Needle;
 use crate::row_set::RowSet;
-use crate::value_text::{integers_with_word, with_word_text, word_may_be_in};
+use crate::value_text::{integers_with_word, word_may_be_in};
 
 /// The terms of a query, ready to be searched for: the longest first, because it is as a rule the
 /// rarest and leaves the others less to look at.

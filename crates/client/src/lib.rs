@@ -19,7 +19,7 @@
 //! ack.await?; // On the disks of a quorum.
 //!
 //! let query = Query { words: "paid".to_owned(), ..Query::default() };
-//! println!("{} found", client.query(&query).await?.total());
+//! println!("{:?} found", client.query(&query).await?.total());
 //! # Ok(())
 //! # }
 //! ```
@@ -42,7 +42,7 @@ pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, Batcher, record_bytes};
 pub use client::Client;
 pub use error::{AppendError, CallError, ConnectError, Refusal};
 pub use plain_line::PlainLines;
-pub use query::{Answer, Order, Query, StoredRecord};
+pub use query::{Answer, Order, Query, StoredRecord, Total};
 pub use sender::{Ack, Appended, Sender};
 /// The messages of `ClusterService`, as [`Client::status`] answers them.
 pub use varve_proto::v1;

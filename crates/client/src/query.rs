@@ -27,6 +27,20 @@ pub struct Query {
     pub offset: u64,
     /// How many to answer at most, up to [`varve_types::limits::PAGE_SIZE_MAX`]; 0 is 100.
     pub limit: u32,
+    /// Whether to count what matches beyond that.
+    pub total: Total,
+    /// Whether to answer what each step of the search ruled out.
+    pub explain: bool,
+}
+
+/// What the answer says of how many records match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Total {
+    /// How many there are, exactly.
+    #[default]
+    Exact,
+    /// Nothing: the search ends as soon as its page cannot change.
+    None,
 }
 
 /// The order of answers.
@@ -54,7 +68,8 @@ pub struct StoredRecord {
 #[derive(Debug)]
 pub struct Answer {
     endpoint: String,
-    total: u64,
+    total: Option<u64>,
+    explain: Option<v1::Explain>,
     stream: Streaming<v1::QueryResponse>,
     ready: VecDeque<StoredRecord>,
 }
@@ -79,6 +94,12 @@ impl Query {
             order: order.into(),
             offset: self.offset,
             limit: self.limit,
+            total: match self.total {
+                Total::Exact => v1::Total::Exact,
+                Total::None => v1::Total::None,
+            }
+            .into(),
+            explain: self.explain,
         }
     }
 }
@@ -94,13 +115,25 @@ impl Answer {
         else {
             return Err(CallError::answer(&endpoint, &"it does not begin with a summary"));
         };
-        Ok(Self { endpoint, total: summary.total, stream, ready: VecDeque::new() })
+        Ok(Self {
+            endpoint,
+            total: (!summary.total_omitted).then_some(summary.total),
+            explain: summary.explain,
+            stream,
+            ready: VecDeque::new(),
+        })
     }
 
-    /// How many records match, whatever the limit.
+    /// How many records match, whatever the limit; `None` when the query asked for no total.
     #[must_use]
-    pub const fn total(&self) -> u64 {
+    pub const fn total(&self) -> Option<u64> {
         self.total
+    }
+
+    /// What each step of the search ruled out; `None` unless the query asked for it.
+    #[must_use]
+    pub const fn explain(&self) -> Option<&v1::Explain> {
+        self.explain.as_ref()
     }
 
     /// The next record, or `None` after the last.

@@ -1,12 +1,13 @@
 //! `varve query`: finding records.
 
+mod explain;
 mod output;
 mod when;
 
 use std::io::{self, BufWriter, Write};
 
 use clap::{Args, ValueEnum};
-use varve_client::{Order, Query};
+use varve_client::{Order, Query, Total};
 use varve_types::{Level, TimeRange, TimestampNs, limits};
 
 use crate::endpoint::{EndpointArguments, call_failure, runtime};
@@ -22,6 +23,8 @@ Examples:
   varve query --service checkout --level error --level fatal
   varve query --attr user.id=42 --from 2026-01-01 --to 2026-02-01 --order oldest
   varve query 'timeout' --output jsonl | jq -r .message
+  varve query 'timeout' --limit 10 --no-total            # the ten newest, at once
+  varve query 'timeout' --explain                        # what made it fast, or slow
 
 The records go to standard output, how many there are in all to standard error.")]
 pub(crate) struct QueryArguments {
@@ -52,6 +55,12 @@ pub(crate) struct QueryArguments {
     /// Which records come first
     #[arg(long, value_enum, default_value_t = OrderArgument::Newest)]
     order: OrderArgument,
+    /// Do not count what matches beyond --limit: the search ends when it has enough
+    #[arg(long)]
+    no_total: bool,
+    /// Print to standard error what each step of the search ruled out, and what was read
+    #[arg(long)]
+    explain: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -97,6 +106,8 @@ impl QueryArguments {
             order,
             offset: 0,
             limit: self.limit,
+            total: if self.no_total { Total::None } else { Total::Exact },
+            explain: self.explain,
         }
     }
 }
@@ -127,6 +138,9 @@ pub(crate) fn run(arguments: &QueryArguments) -> Result<(), Failure> {
         printer.end(&mut out)?;
         out.flush()?;
         eprintln!("{}", printer.summary());
+        if let Some(explain) = answer.explain() {
+            eprint!("{}", explain::table(explain));
+        }
         Ok(())
     })
 }

@@ -27,23 +27,27 @@ pub(super) enum Output {
 pub(super) struct Printer {
     output: Output,
     screen: Screen,
-    total: u64,
+    /// `None` when nobody counted.
+    total: Option<u64>,
     printed: u64,
 }
 
 impl Printer {
-    pub(super) fn new(output: Output, total: u64) -> Self {
+    pub(super) fn new(output: Output, total: Option<u64>) -> Self {
         Self { output, screen: Screen::stdout(), total, printed: 0 }
     }
 
     /// How many there are, for standard error.
     pub(super) fn summary(&self) -> String {
         let records = |count| if count == 1 { "record" } else { "records" };
+        let printed = self.printed;
         match self.total {
-            0 => "no records match".to_owned(),
-            total if total == self.printed => format!("{total} {}", records(total)),
-            total => {
-                format!("{} of {total} {}; --limit shows more", self.printed, records(total))
+            Some(0) => "no records match".to_owned(),
+            None if printed == 0 => "no records match".to_owned(),
+            None => format!("{printed} {}; there may be more", records(printed)),
+            Some(total) if total == printed => format!("{total} {}", records(total)),
+            Some(total) => {
+                format!("{printed} of {total} {}; --limit shows more", records(total))
             }
         }
     }
@@ -75,7 +79,10 @@ impl Printer {
 
     pub(super) fn end(&self, out: &mut impl Write) -> io::Result<()> {
         match self.output {
-            Output::Json => writeln!(out, "\n],\"total\":{}}}", self.total),
+            Output::Json => match self.total {
+                Some(total) => writeln!(out, "\n],\"total\":{total}}}"),
+                None => writeln!(out, "\n],\"total\":null}}"),
+            },
             Output::Text | Output::Jsonl | Output::Csv => Ok(()),
         }
     }
@@ -207,7 +214,8 @@ mod tests {
     }
 
     fn printed(output: Output, terminal: bool) -> String {
-        let mut printer = Printer { output, screen: Screen::of(terminal), total: 7, printed: 0 };
+        let mut printer =
+            Printer { output, screen: Screen::of(terminal), total: Some(7), printed: 0 };
         let mut out = Vec::new();
         printer.begin(&mut out).expect("memory");
         printer.record(&mut out, &found()).expect("memory");

@@ -127,6 +127,7 @@ impl LogService for LogApi {
         let summary = v1::QuerySummary {
             total: found.result.total,
             as_of: Some(encode_commit_token(&found.as_of)),
+            ..v1::QuerySummary::default()
         };
         let mut parts = vec![Part::Summary(summary)];
         parts.extend(messages(&found.result.hits).into_iter().map(records));

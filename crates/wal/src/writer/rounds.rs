@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use varve_types::{GroupId, LogIndex};
 
 use super::Writer;
@@ -58,9 +59,11 @@ impl Writer {
         let (records, bytes) = (round.records(), round.bytes);
         let last = RecordSequence(round.next().0 - 1);
         let note = (records == 1).then(|| synced_slot::encode(file.header.salt, self.synced));
+        let began = Instant::now();
         if let Err(failure) = self.write(round, file, note).await {
             return Err((failure, items));
         }
+        self.shared.lock().tally.round_time += began.elapsed();
         self.synced = last;
         self.position = Some(offset + bytes as u64);
         self.publish(placements, records, bytes);

@@ -59,6 +59,20 @@ impl Column {
         }
     }
 
+    /// About how much memory it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let strings = |strings: &ByteColumn| strings.data().len() + size_of_val(strings.offsets());
+        size_of::<Self>()
+            + match self {
+                Self::Ints { values, .. } => size_of_val(&values[..]),
+                Self::Bytes { values, .. } => strings(values),
+                Self::Dict { dictionary, codes, .. } => {
+                    strings(dictionary) + size_of_val(&codes[..])
+                }
+                Self::Unit { .. } => 0,
+            }
+    }
+
     /// The value at a position among the present rows.
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 //! There is one format, the *table*: rows in groups, one page per group and column, a footer
 //! that says where they are ([`table`] draws the bytes). A [`Block`] is a small table with a list
 //! of the batches it was gathered from: the unit of replication. A [`Segment`] is a large table,
-//! sorted by time, that also says which log entry each row came from.
+//! sorted in strips of time, that also says which log entry each row came from.
 //!
 //! Everything read is checked: no bytes, however damaged, make this crate panic or allocate more
 //! than its stated bounds, and a page is never served without its checksum holding. This crate
@@ -32,6 +32,7 @@ pub use error::FormatError;
 pub use resource::{decode_resource, encode_resource};
 pub use segment::{
     EventHours, Segment, SegmentBuilder, SegmentError, SegmentOptions, SegmentSummary,
+    SegmentWriter, Step,
 };
 pub use table::{BytesSource, GroupMeta, LevelSet, PageSource, Table, ZoneMap};
 pub use token::{is_token_byte, tokens};

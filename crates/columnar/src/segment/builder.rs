@@ -1,34 +1,41 @@
-//! Merges blocks and segments into a segment.
+//! Gathers the blocks and segments that are merged, and says how.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 
-use varve_types::{ContentDigest, LogIndex, RowNumber, TimestampNs, limits};
+use varve_types::{ContentDigest, LogIndex, TimestampNs, limits};
 
 use crate::block::Block;
-use crate::cells::GroupCells;
 use crate::column_id::ColumnId;
-use crate::encoding::compression::ZstdLevel;
 use crate::error::FormatError;
-use crate::segment::gather::{Loaded, LoadedGroups, gather};
-use crate::segment::hours::{self, EventHours};
-use crate::segment::input::{Input, Place, RowKey};
-use crate::segment::{HOURS_SECTION, Segment};
-use crate::table::TableKind;
-use crate::table::bounds::{GROUP_BYTES, GROUP_MESSAGE_BYTES, GROUP_ROWS_MAX};
-use crate::table::writer::TableWriter;
+use crate::segment::Segment;
+use crate::segment::hours::EventHours;
+use crate::segment::input::{Input, Place};
+use crate::segment::writer::{SegmentWriter, Step};
 
 /// How a segment is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentOptions {
     /// zstd's level, 1 to 22: segments are read far more often than written.
     pub zstd_level: i32,
+    /// How many bytes of decoded inputs are held at once, about: past it rows are written before
+    /// their turn, and searches of the newest rows read more.
+    pub loaded_bytes_max: usize,
+    /// A segment is finished and another begun once it has so many stored bytes.
+    pub segment_bytes_max: u64,
+    /// Whether another segment is begun where the day of the rows changes, days being large.
+    pub separate_days: bool,
 }
 
 impl Default for SegmentOptions {
     fn default() -> Self {
-        Self { zstd_level: 3 }
+        Self {
+            zstd_level: 3,
+            loaded_bytes_max: 64 << 20,
+            segment_bytes_max: 256 << 20,
+            separate_days: false,
+        }
     }
 }
 
@@ -83,9 +90,7 @@ pub enum SegmentError {
     },
 }
 
-/// A merge being prepared: inputs are read only by [`SegmentBuilder::finish`], one row group at a
-/// time, each once; a decoded group is held until its last row was written. Inputs whose times
-/// overlap little therefore need little memory.
+/// A merge being prepared: inputs are read only once it is begun.
 #[derive(Default)]
 pub struct SegmentBuilder {
     options: SegmentOptions,
@@ -161,106 +166,31 @@ impl SegmentBuilder {
         Ok(())
     }
 
-    /// Merges the inputs, passing the segment's bytes to `sink` piece by piece, front to back.
+    /// Begins the merge. Inputs are read by its steps, each row group once, and a decoded group
+    /// is held until its last row was written. Inputs whose times overlap little therefore need
+    /// little memory.
+    #[must_use]
+    pub fn begin(self) -> SegmentWriter {
+        SegmentWriter::new(self.inputs, self.options)
+    }
+
+    /// Merges the inputs into one segment however large it becomes, passing its bytes to `sink`
+    /// piece by piece, front to back.
     ///
     /// # Errors
     ///
     /// When an input is damaged or the sink fails; what was passed on is then of no use.
     pub fn finish(
-        self,
-        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<SegmentSummary, SegmentError> {
-        let mut keys = Vec::with_capacity(self.rows() as usize);
-        for (number, input) in self.inputs.iter().enumerate() {
-            input.keys(number as u32, &mut keys)?;
-        }
-        keys.sort_unstable();
-        let mut left: BTreeMap<(u32, u32), u32> = BTreeMap::new();
-        for key in &keys {
-            *left.entry((key.input, key.group)).or_default() += 1;
-        }
-        let mut merge = Merge {
-            inputs: &self.inputs,
-            left,
-            loaded: LoadedGroups::new(),
-            group: GroupCells::new(),
-            writer: TableWriter::new(TableKind::Segment, ZstdLevel(self.options.zstd_level)),
-            digest: ContentDigest::EMPTY,
-            hours: EventHours::new(),
-        };
-        let mut rest = &keys[..];
-        while !rest.is_empty() {
-            let (group, after) = rest.split_at(merge.cut(rest)?);
-            merge.write(group);
-            sink(&merge.writer.take()).map_err(SegmentError::Sink)?;
-            rest = after;
-        }
-        merge.finish(sink)
-    }
-}
-
-/// A merge under way.
-struct Merge<'a> {
-    inputs: &'a [Input],
-    /// Live rows per (input, group) that is not loaded yet.
-    left: BTreeMap<(u32, u32), u32>,
-    loaded: LoadedGroups,
-    group: GroupCells,
-    writer: TableWriter,
-    digest: ContentDigest,
-    hours: EventHours,
-}
-
-impl Merge<'_> {
-    /// How many of the next rows make a group, at least 1; loads what they lie in.
-    fn cut(&mut self, keys: &[RowKey]) -> Result<usize, FormatError> {
-        let (mut message_bytes, mut bytes) = (0, 0);
-        for (count, key) in keys.iter().take(GROUP_ROWS_MAX as usize).enumerate() {
-            let place = (key.input, key.group);
-            if let Some(left) = self.left.remove(&place) {
-                let input = &self.inputs[key.input as usize];
-                self.loaded.insert(place, Loaded::load(input, key.group as usize, left)?);
-            }
-            let (message, all) = self.loaded[&place].sizes(key.row);
-            message_bytes += message;
-            bytes += all;
-            if count > 0 && (message_bytes > GROUP_MESSAGE_BYTES || bytes > GROUP_BYTES) {
-                return Ok(count);
-            }
-        }
-        Ok(keys.len().min(GROUP_ROWS_MAX as usize))
-    }
-
-    fn write(&mut self, keys: &[RowKey]) {
-        gather(&mut self.group, keys, self.inputs, &self.loaded);
-        let digests = self.writer.write_group(&mut self.group);
-        for (key, cells) in keys.iter().zip(digests) {
-            let row = ContentDigest::of_row(cells, RowNumber(key.number));
-            self.digest += row.at(LogIndex(key.index));
-            hours::count(&mut self.hours, key.time);
-            if let Some(loaded) = self.loaded.get_mut(&(key.input, key.group)) {
-                loaded.left -= 1;
-            }
-        }
-        self.loaded.retain(|_, loaded| loaded.left > 0);
-    }
-
-    fn finish(
         mut self,
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<SegmentSummary, SegmentError> {
-        self.writer.write_section(HOURS_SECTION, &hours::encode(&self.hours));
-        let summary = (self.writer.finish(&self.group.ids, self.digest))
-            .map_err(|_| SegmentError::DirectoryTooLong)?;
-        let bytes = self.writer.len();
-        sink(&self.writer.take()).map_err(SegmentError::Sink)?;
-        Ok(SegmentSummary {
-            rows: summary.rows,
-            digest: self.digest,
-            times: summary.times,
-            hours: self.hours,
-            bytes,
-            columns: summary.columns,
-        })
+        self.options.segment_bytes_max = u64::MAX;
+        self.options.separate_days = false;
+        let mut writer = self.begin();
+        loop {
+            if let Step::Finished(summary) = writer.step(sink)? {
+                return Ok(summary);
+            }
+        }
     }
 }

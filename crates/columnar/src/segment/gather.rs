@@ -5,45 +5,8 @@ use std::collections::BTreeMap;
 use crate::cells::GroupCells;
 use crate::column::{Cell, Column};
 use crate::column_id::ColumnId;
-use crate::error::FormatError;
-use crate::segment::input::{Input, Place, RowKey};
-
-/// One row group of one input, decoded.
-pub(super) struct Loaded {
-    columns: Vec<(ColumnId, Column)>,
-    /// Bytes of strings per row: of the message, and of all.
-    sizes: Vec<(u32, u32)>,
-    /// Live rows that were not written yet; at 0 the group is dropped.
-    pub(super) left: u32,
-}
-
-impl Loaded {
-    pub(super) fn load(input: &Input, group: usize, left: u32) -> Result<Self, FormatError> {
-        let mut sizes = vec![(0u32, 0u32); input.table.groups()[group].rows as usize];
-        let mut columns = Vec::new();
-        input.table.for_columns(group, |id, column| {
-            for (row, string) in column.iter_bytes() {
-                let (message, all) = &mut sizes[row as usize];
-                *all = all.saturating_add(string.len() as u32);
-                if *id == ColumnId::Message {
-                    *message = string.len() as u32;
-                }
-            }
-            columns.push((id.clone(), column));
-            Ok(())
-        })?;
-        Ok(Self { columns, sizes, left })
-    }
-
-    /// Bytes of strings of a row: of its message, and of all.
-    pub(super) fn sizes(&self, row: u32) -> (usize, usize) {
-        let (message, all) = self.sizes[row as usize];
-        (message as usize, all as usize)
-    }
-}
-
-/// The input groups that are decoded now, by (input, group).
-pub(super) type LoadedGroups = BTreeMap<(u32, u32), Loaded>;
+use crate::segment::input::RowKey;
+use crate::segment::pool::Pool;
 
 /// A value to come: from a column of a source, at a position among its values.
 #[derive(Clone, Copy)]
@@ -63,23 +26,14 @@ struct Source<'a> {
 }
 
 /// Fills `group` with the rows of `keys`, in order. Every input group that they name is loaded.
-pub(super) fn gather(
-    group: &mut GroupCells,
-    keys: &[RowKey],
-    inputs: &[Input],
-    loaded: &LoadedGroups,
-) {
+pub(super) fn gather(group: &mut GroupCells, keys: &[RowKey], pool: &Pool) {
     group.rows = keys.len() as u32;
-    push_places(group, keys, inputs);
-    let sources = sources_of(keys, loaded);
+    let sources = sources_of(keys, pool);
     // By column: which sources have it. Sorted, so that new columns appear in one order.
     let mut holders: BTreeMap<&ColumnId, Vec<(u32, &Column)>> = BTreeMap::new();
     for (number, source) in sources.iter().enumerate() {
         for (id, column) in source.columns {
-            // A segment's places were filled in from the keys.
-            if !matches!(id, ColumnId::Index | ColumnId::Row | ColumnId::CreatedAt) {
-                holders.entry(id).or_default().push((number as u32, column));
-            }
+            holders.entry(id).or_default().push((number as u32, column));
         }
     }
     let mut picks = Vec::new();
@@ -99,49 +53,18 @@ pub(super) fn gather(
         let place = group.column(id);
         push_column(group, place, &picks, &holders);
     }
-    push_created_at(group, keys, inputs, loaded);
 }
 
-fn push_places(group: &mut GroupCells, keys: &[RowKey], inputs: &[Input]) {
-    debug_assert!(keys.iter().all(|key| (key.input as usize) < inputs.len()));
-    for (row, key) in keys.iter().enumerate() {
-        group.push_fixed_int(&ColumnId::Index, row as u32, key.index as i64);
-        group.push_fixed_int(&ColumnId::Row, row as u32, i64::from(key.number));
-    }
-}
-
-fn push_created_at(
-    group: &mut GroupCells,
-    keys: &[RowKey],
-    inputs: &[Input],
-    loaded: &LoadedGroups,
-) {
-    for (row, key) in keys.iter().enumerate() {
-        let created_at = match &inputs[key.input as usize].place {
-            Place::Entry { created_at, .. } => created_at.get(),
-            Place::Columns => {
-                let columns = &loaded[&(key.input, key.group)].columns;
-                columns
-                    .binary_search_by(|(id, _)| id.cmp(&ColumnId::CreatedAt))
-                    .ok()
-                    .and_then(|at| columns[at].1.int_at(key.row))
-                    .expect("BUG: every row of a segment has a stamp, checked when it was opened")
-            }
-        };
-        group.push_fixed_int(&ColumnId::CreatedAt, row as u32, created_at);
-    }
-}
-
-fn sources_of<'a>(keys: &[RowKey], loaded: &'a LoadedGroups) -> Vec<Source<'a>> {
-    let mut rows: BTreeMap<(u32, u32), Vec<(u32, u32)>> = BTreeMap::new();
+fn sources_of<'a>(keys: &[RowKey], pool: &'a Pool) -> Vec<Source<'a>> {
+    let mut rows: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
     for (out, key) in keys.iter().enumerate() {
-        rows.entry((key.input, key.group)).or_default().push((key.row, out as u32));
+        rows.entry(key.slot).or_default().push((key.row, out as u32));
     }
     rows.into_iter()
-        .map(|(place, mut rows)| {
+        .map(|(slot, mut rows)| {
             rows.sort_unstable();
             Source {
-                columns: &loaded[&place].columns,
+                columns: &pool.group(slot).columns,
                 rows: rows.iter().map(|&(row, _)| row).collect(),
                 outs: rows.iter().map(|&(_, out)| out).collect(),
             }

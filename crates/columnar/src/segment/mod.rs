@@ -1,18 +1,27 @@
-//! The segment: rows of many blocks merged, sorted by time, each with its place in the log.
+//! The segment: rows of many blocks merged, each with its place in the log.
 //!
 //! A segment is a table of kind segment: it has the columns index, row and created_at besides
-//! those of blocks, and its rows are sorted by (timestamp, index, row). Its section 2 counts its
-//! rows per hour of event time.
+//! those of blocks. Its rows lie in *strips*, which follow each other in time, a few row groups
+//! each; within a strip rows are sorted by (tenant, service, timestamp, index, row), so that the
+//! rows of one service are in few groups and repeat each other, while a search of the newest rows
+//! still finds them at one end. The order only helps: no reader relies on it, strips may overlap
+//! in time, and older segments are one strip sorted by time alone. Section 2 counts the rows per
+//! hour of event time.
 
 mod builder;
+mod days;
 mod gather;
 mod hours;
 mod input;
+mod owners;
+mod pool;
+mod writer;
 
 use std::sync::Arc;
 
 pub use builder::{SegmentBuilder, SegmentError, SegmentOptions, SegmentSummary};
 pub use hours::EventHours;
+pub use writer::{SegmentWriter, Step};
 
 use crate::error::FormatError;
 use crate::table::{PageSource, Table, TableKind};

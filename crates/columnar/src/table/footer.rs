@@ -32,7 +32,7 @@ use crate::table::group::{self, GroupMeta};
 pub enum TableKind {
     /// A block: rows in order of arrival, numbered by their position.
     Block = 0,
-    /// A segment: rows sorted by (timestamp, index, row), which have columns of their own.
+    /// A segment: rows of many blocks, whose places in the log are columns of their own.
     Segment = 1,
 }
 

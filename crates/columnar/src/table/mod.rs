@@ -154,6 +154,11 @@ impl Table {
         footer.pages[group].iter().map(|page| &footer.columns[page.column as usize])
     }
 
+    /// How many bytes a group's pages take as stored.
+    pub(crate) fn group_bytes(&self, group: usize) -> u64 {
+        self.inner.footer.pages[group].iter().map(|page| u64::from(page.len)).sum()
+    }
+
     /// The digest of all rows: of a segment in their places in the log, of a block before it has
     /// one.
     #[must_use]

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::Index;
-use varve_columnar::{Block, ColumnId, EventHours, Segment, Table};
+use proptest::sample::{Index, select};
+use varve_columnar::{
+    Block, BytesSource, ColumnId, EventHours, Segment, SegmentBuilder, SegmentOptions, Step, Table,
+};
 use varve_types::{ContentDigest, LogIndex, Record, RowNumber, TimestampNs};
 
 use crate::generate::{batches, block_of, segment_builder, segment_of};
@@ -37,12 +40,17 @@ fn rows_of(segment: &Segment) -> Vec<(Place, Stored)> {
             rows.push(((time, index, number), (stamps.int_at(row).expect("always there"), record)));
         }
     }
+    rows.sort_by_key(|(place, _)| *place);
     rows
 }
 
 fn check_against_model(segment: &Segment, model: &Model) {
     let wanted: Vec<_> = model.clone().into_iter().collect();
     assert_eq!(rows_of(segment), wanted);
+    check_summaries(segment, model);
+}
+
+fn check_summaries(segment: &Segment, model: &Model) {
     let mut hours = EventHours::new();
     for (time, _, _) in model.keys() {
         *hours.entry(time.div_euclid(3_600_000_000_000)).or_default() += 1;
@@ -122,6 +130,72 @@ proptest! {
         prop_assert_eq!(merged.table().content_digest(), digest);
         check_against_model(&merged, &model);
     }
+
+    #[test]
+    fn steps_write_each_row_once_however_tight_the_bounds(
+        blocks in vec(batches(), 1..6),
+        loaded_bytes_max in select(vec![0, 10_000, 1 << 26]),
+        segment_bytes_max in select(vec![0, 2000, 1 << 28]),
+        separate_days: bool,
+    ) {
+        let options =
+            SegmentOptions { loaded_bytes_max, segment_bytes_max, separate_days, ..SegmentOptions::default() };
+        let mut builder = SegmentBuilder::new(options);
+        let mut model = Model::new();
+        for (index, batches) in (1..).zip(&blocks) {
+            let block = block_of(batches);
+            let rows = block.table().rows() as u32;
+            builder.add_block(&block, LogIndex(index), TimestampNs(7), std::slice::from_ref(&(0..rows))).expect("fits");
+            for (row, record) in (0..).zip(records_of(block.table())) {
+                let time = record.timestamp.expect("always there").get();
+                model.insert((time, index, row), (7, record));
+            }
+        }
+        let wanted: Vec<_> = model.into_iter().collect();
+        // Those of the first merge are merged again: blocks and segments take the same way.
+        let mut first = SegmentBuilder::new(options);
+        let (once, digest) = segments_of(builder, wanted.len() as u64);
+        for segment in &once {
+            first.add_segment(segment).expect("fits");
+        }
+        let (twice, digest_again) = segments_of(first, wanted.len() as u64);
+        prop_assert_eq!(digest, digest_again);
+        for segments in [once, twice] {
+            let mut rows: Vec<_> = segments.iter().flat_map(rows_of).collect();
+            rows.sort_by_key(|(place, _)| *place);
+            prop_assert_eq!(&rows, &wanted);
+            for segment in &segments {
+                check_summaries(segment, &rows_of(segment).into_iter().collect());
+            }
+        }
+    }
+}
+
+/// Merges step by step, and says what the segments' digests sum to.
+fn segments_of(builder: SegmentBuilder, rows: u64) -> (Vec<Segment>, ContentDigest) {
+    let mut writer = builder.begin();
+    let (mut bytes, mut segments) = (Vec::new(), Vec::new());
+    let (mut digest, mut written) = (ContentDigest::EMPTY, 0);
+    while !writer.is_done() {
+        let step = writer.step(&mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        });
+        match step.expect("inputs are sound") {
+            Step::Wrote { rows } => written += rows,
+            Step::Finished(summary) => {
+                assert_eq!(summary.bytes, bytes.len() as u64);
+                let source = BytesSource::new("segment", std::mem::take(&mut bytes).into());
+                let segment = Segment::open(Arc::new(source)).expect("a new segment opens");
+                assert_eq!(summary.rows, segment.table().rows());
+                assert!(summary.rows > 0 || rows == 0);
+                digest += summary.digest;
+                segments.push(segment);
+            }
+        }
+    }
+    assert_eq!(written, rows);
+    (segments, digest)
 }
 
 #[test]

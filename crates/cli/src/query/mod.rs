@@ -2,6 +2,7 @@
 
 mod explain;
 mod output;
+mod own_members;
 mod when;
 
 use std::io::{self, BufWriter, Write};

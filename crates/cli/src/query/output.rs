@@ -7,6 +7,7 @@ use varve_client::StoredRecord;
 use varve_ingest::json::{RecordJson, write_attributes};
 use varve_types::Value;
 
+use super::own_members::OwnMembers;
 use crate::terminal::{Look, Screen};
 
 /// How records are printed.
@@ -98,7 +99,8 @@ impl Printer {
         self.screen.paint(out, Look::Name, &record.service)?;
         out.write_all(b" ")?;
         self.screen.text(out, &record.message)?;
-        for attribute in &record.attributes {
+        let own = OwnMembers::of(&record.message);
+        for attribute in record.attributes.iter().filter(|attribute| !own.have(&attribute.name)) {
             let value = plain_value(&attribute.value);
             out.write_all(b" ")?;
             self.screen.paint(out, Look::Dim, &format!("{}={value}", attribute.name))?;

@@ -1,5 +1,6 @@
 //! POST /api/v1/logs: one record, an array, or newline-delimited JSON.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -68,7 +69,14 @@ fn answer(appended: &Appended, single: bool, want_ids: bool) -> Value {
 
 fn parameters(query: &str) -> Result<Parameters, ApiError> {
     let (mut service, mut level, mut want_ids) = (None, None, false);
+    let mut seen = BTreeSet::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if !seen.insert(name.clone()) {
+            return Err(ApiError::twice(
+                &name,
+                "each may be given once; a record's own comes first",
+            ));
+        }
         match name.as_ref() {
             "service" => service = Some(value.into_owned()),
             "level" => level = Some(value.into_owned()),

@@ -42,6 +42,11 @@ impl ApiError {
     pub(crate) fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid", message, hint)
     }
+
+    /// A parameter that occurs twice: which of the two is meant, nobody can tell.
+    pub(super) fn twice(name: &str, hint: &str) -> Self {
+        Self::invalid(format!("parameter {name:?} occurs twice"), hint)
+    }
 }
 
 impl From<AppendError> for ApiError {

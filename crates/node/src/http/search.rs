@@ -77,10 +77,8 @@ fn parameters(query: &str) -> Result<Parameters, ApiError> {
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let repeats = name == "service" || name == "level" || name.starts_with("attr.");
         if !repeats && !seen.insert(name.clone()) {
-            return Err(ApiError::invalid(
-                format!("parameter {name:?} occurs twice"),
-                "only service, level and attr.NAME may be repeated",
-            ));
+            let hint = "only service, level and attr.NAME may be repeated";
+            return Err(ApiError::twice(&name, hint));
         }
         match name.as_ref() {
             "service" => search.services.push(value.into_owned()),

@@ -17,6 +17,7 @@ mod column_id;
 mod digest;
 mod encoding;
 mod error;
+mod index;
 mod resource;
 mod segment;
 pub mod table;
@@ -29,6 +30,7 @@ pub use column::{Cell, Column};
 pub use column_id::{ColumnClass, ColumnId};
 pub use encoding::presence::Presence;
 pub use error::FormatError;
+pub use index::{LevelIndex, OwnerIndex, ResourceIndex, Rollup, RollupCell};
 pub use resource::{decode_resource, encode_resource};
 pub use segment::{
     EventHours, Segment, SegmentBuilder, SegmentError, SegmentOptions, SegmentSummary,

@@ -7,6 +7,7 @@ use varve_types::{ContentDigest, LogIndex, RowNumber};
 
 use crate::cells::GroupCells;
 use crate::encoding::compression::ZstdLevel;
+use crate::index::IndexBuilder;
 use crate::segment::gather::gather;
 use crate::segment::hours::{self, EventHours};
 use crate::segment::input::{Input, RowKey};
@@ -143,6 +144,7 @@ struct Output {
     rows: u64,
     digest: ContentDigest,
     hours: EventHours,
+    indexes: IndexBuilder,
 }
 
 impl Output {
@@ -153,6 +155,7 @@ impl Output {
             rows: 0,
             digest: ContentDigest::EMPTY,
             hours: EventHours::new(),
+            indexes: IndexBuilder::new(),
         }
     }
 
@@ -163,6 +166,7 @@ impl Output {
     /// Writes a group.
     fn write(&mut self, keys: &[RowKey], pool: &Pool) {
         gather(&mut self.group, keys, pool);
+        self.indexes.add_group(&self.group, self.rows);
         let digests = self.table.write_group(&mut self.group);
         for (key, cells) in keys.iter().zip(digests) {
             let row = ContentDigest::of_row(cells, RowNumber(key.number));
@@ -177,6 +181,7 @@ impl Output {
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<SegmentSummary, SegmentError> {
         self.table.write_section(HOURS_SECTION, &hours::encode(&self.hours));
+        self.indexes.write(&mut self.table);
         let summary = (self.table.finish(&self.group.ids, self.digest))
             .map_err(|_| SegmentError::DirectoryTooLong)?;
         let bytes = self.table.len();

@@ -3,5 +3,6 @@
 mod corruption;
 mod fixtures;
 mod generate;
+mod indexes;
 mod round_trip;
 mod shape;

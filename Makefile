@@ -9,7 +9,7 @@ NEXTEST_PROFILE ?= default
 SEEDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test verify fix lint fmt-check deny unit doc sim tour
+.PHONY: help run build test verify fix lint fmt-check deny unit doc sim tour bench
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -52,3 +52,7 @@ sim: ## Simulate SEEDS whole nodes that crash and restart.
 
 tour: build ## The tour with real logs, kill -9 included (needs ../shared/data).
 	VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- tour --nocapture
+
+bench: build ## Measure a real server; QUICK=1 for a minute's worth, BENCH=NAME for one part.
+	$(CARGO) build --profile $(PROFILE) --locked -p varve-benches
+	VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve ./target/$(PROFILE)/varve-bench

@@ -1,13 +1,18 @@
 //! What was measured: a table for people, a JSON file for programs, and whether the floors hold.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::scale::Scale;
+
+/// How often a sync is tried.
+const SYNC_PROBES: usize = 50;
 
 /// A bound that a figure must keep at full scale.
 #[derive(Clone, Copy, Debug)]
@@ -128,10 +133,11 @@ impl Report {
     #[must_use]
     pub fn heading(&self) -> String {
         format!(
-            "{} scale, commit {}, {}\nload of the machine before: {}",
+            "{} scale, commit {}, {}\nsyncing 64 KiB takes {} ms; load of the machine before: {}",
             self.scale.name,
             self.commit,
             self.machine["processor"].as_str().unwrap_or("unknown processor"),
+            self.machine["sync_ms"].as_f64().map_or_else(|| "?".to_owned(), number),
             self.machine["load_before"].as_str().unwrap_or("unknown"),
         )
     }
@@ -190,7 +196,7 @@ fn line(figure: &Figure) -> String {
     };
     let floor = figure.floor.map_or_else(String::new, Floor::text);
     let Figure { part, name, unit, .. } = figure;
-    let line = format!("{part:<10}  {name:<52}  {value:>12} {unit:<9} {floor:>11}  {verdict}");
+    let line = format!("{part:<8}  {name:<62}  {value:>12} {unit:<9} {floor:>11}  {verdict}");
     line.trim_end().to_owned()
 }
 
@@ -226,9 +232,24 @@ fn machine() -> Value {
         "processor": format!("{processors} x {model}"),
         "memory": field(&read("/proc/meminfo"), "MemTotal"),
         "kernel": read("/proc/sys/kernel/osrelease").trim(),
+        "sync_ms": sync_ms(),
         // Others that compute at the same time make every figure worse.
         "load_before": read("/proc/loadavg").trim(),
     })
+}
+
+/// What writing 64 KiB and syncing them takes in the folder where servers get their data.
+fn sync_ms() -> Option<f64> {
+    let mut file = tempfile::tempfile().ok()?;
+    let mut took = Vec::new();
+    for _ in 0..SYNC_PROBES {
+        let begun = Instant::now();
+        file.write_all(&[b'x'; 64 << 10]).ok()?;
+        file.sync_data().ok()?;
+        took.push(begun.elapsed());
+    }
+    took.sort_unstable();
+    Some(took[SYNC_PROBES / 2].as_secs_f64() * 1e3)
 }
 
 fn commit() -> String {

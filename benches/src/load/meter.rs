@@ -21,23 +21,26 @@ struct State {
     marks: Vec<Mark>,
 }
 
-#[derive(Clone, Copy)]
 struct Mark {
     rows: u64,
     at: Instant,
     processor: Duration,
 }
 
+/// How fast rows were taken, and what one cost the server's processors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub rows_per_s: f64,
+    pub processor_us_per_row: f64,
+}
+
 /// What a run gave.
 #[derive(Debug)]
 pub(crate) struct Measured {
-    pub rows_per_s: f64,
-    /// Of the server, per row, until the last acknowledgement.
-    pub processor_us_per_row: f64,
-    pub processor_us_per_row_first_tenth: f64,
-    pub processor_us_per_row_last_tenth: f64,
-    pub rows_per_s_first_tenth: f64,
-    pub rows_per_s_last_tenth: f64,
+    /// Until the last acknowledgement.
+    pub whole: Pace,
+    /// The run in the order of acknowledgements, by tenths of its rows.
+    pub tenths: Vec<Pace>,
     /// From sending, or being due, to the acknowledgement; sorted.
     pub latencies: Vec<Duration>,
 }
@@ -70,28 +73,24 @@ impl Meter {
             return Err(format!("{acked} of {} rows were acknowledged", self.rows).into());
         }
         state.latencies.sort_unstable();
-        let marks = &state.marks;
-        let [first, .., last] = marks.as_slice() else { return Err("nothing was sent".into()) };
-        let (first, last) = (*first, *last);
-        let second = marks[1];
-        let last_but_one = marks[marks.len() - 2];
+        let [first, .., last] = state.marks.as_slice() else {
+            return Err("nothing was sent".into());
+        };
         Ok(Measured {
-            rows_per_s: rows_per_s(first, last),
-            processor_us_per_row: processor_us_per_row(first, last),
-            processor_us_per_row_first_tenth: processor_us_per_row(first, second),
-            processor_us_per_row_last_tenth: processor_us_per_row(last_but_one, last),
-            rows_per_s_first_tenth: rows_per_s(first, second),
-            rows_per_s_last_tenth: rows_per_s(last_but_one, last),
+            whole: Pace::between(first, last),
+            tenths: state.marks.windows(2).map(|pair| Pace::between(&pair[0], &pair[1])).collect(),
             latencies: state.latencies,
         })
     }
 }
 
-fn rows_per_s(from: Mark, to: Mark) -> f64 {
-    (to.rows - from.rows) as f64 / (to.at - from.at).as_secs_f64()
-}
-
-fn processor_us_per_row(from: Mark, to: Mark) -> f64 {
-    (to.processor.saturating_sub(from.processor)).as_secs_f64() * 1e6
-        / (to.rows - from.rows).max(1) as f64
+impl Pace {
+    fn between(from: &Mark, to: &Mark) -> Self {
+        let rows = (to.rows - from.rows) as f64;
+        let processor = to.processor.saturating_sub(from.processor);
+        Self {
+            rows_per_s: rows / (to.at - from.at).as_secs_f64(),
+            processor_us_per_row: processor.as_secs_f64() * 1e6 / rows,
+        }
+    }
 }

@@ -76,11 +76,11 @@ fn throughput(
     }
     let of = |what: fn(&Measured) -> f64| median(runs.iter().map(what).collect());
     let bytes_per_row = batches.raw_bytes as f64 / batches.rows as f64;
-    let rows_per_s = of(|run| run.rows_per_s);
+    let rows_per_s = of(|run| run.whole.rows_per_s);
     report.bounded(part, "rows/s, every one synced", rows_per_s, "rows/s", floors.rows_per_s);
     report.measured(part, "raw bytes", rows_per_s * bytes_per_row / 1e6, "MB/s");
     let processor = "server processor time, until the last ack";
-    let us_per_row = of(|run| run.processor_us_per_row);
+    let us_per_row = of(|run| run.whole.processor_us_per_row);
     match floors.processor_us_per_row {
         Some(floor) => report.bounded(part, processor, us_per_row, "us/row", floor),
         None => report.measured(part, processor, us_per_row, "us/row"),

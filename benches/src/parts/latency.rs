@@ -21,7 +21,7 @@ pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     let full = {
         let mut corpus = Corpus::new(SEED, LineSize::Short, scale.short_rows);
         let batches = Batches::of(&mut corpus, Protocol::Grpc, ROWS_PER_SHORT_BATCH);
-        run_once(&Server::start()?, &batches, Protocol::Grpc)?.rows_per_s
+        run_once(&Server::start()?, &batches, Protocol::Grpc)?.whole.rows_per_s
     };
     let rows_per_s = full / 2.0;
     let rows = (rows_per_s * scale.half_load.as_secs_f64()).max(ROWS_PER_BATCH as f64);
@@ -34,12 +34,12 @@ pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     grpc_open_loop(server.grpc(), &batches, interval, &meter)?;
     let measured = meter.end()?;
     report.measured(PART, "half of the full load", rows_per_s, "rows/s");
-    report.measured(PART, "rows/s acknowledged", measured.rows_per_s, "rows/s");
+    report.measured(PART, "rows/s acknowledged", measured.whole.rows_per_s, "rows/s");
     report.measured(PART, "ack, p50", percentile_ms(&measured.latencies, 50), "ms");
     let p99 = percentile_ms(&measured.latencies, 99);
     report.bounded(PART, "ack, p99", p99, "ms", Floor::Below(50.0));
     report.measured(PART, "ack, longest", percentile_ms(&measured.latencies, 100), "ms");
     let processor = "server processor time, until the last ack";
-    report.measured(PART, processor, measured.processor_us_per_row, "us/row");
+    report.measured(PART, processor, measured.whole.processor_us_per_row, "us/row");
     Ok(())
 }

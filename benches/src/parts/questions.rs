@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{median, percentile_ms};
+use super::percentile_ms;
 use crate::Failure;
 use crate::corpus::{
     DAY_START_MS, FREQUENT_WORD, Level, NEWEST, PHRASE, PROBES, Truth, service_name,
 };
 use crate::report::{Floor, Outcome, Report};
+use crate::server::Server;
 
 /// A question, in several instances: the same one twice in a row would only measure caches.
 struct Question {
@@ -30,47 +31,74 @@ enum Expected {
     Counts { by: &'static str, rows: BTreeMap<String, u64> },
 }
 
-/// Asks every question `repetitions` times, and reports medians and 99th percentiles.
+/// Where the questions are asked, and how often.
+pub(super) struct Asked<'a> {
+    pub part: &'static str,
+    /// Before or after the seal.
+    pub when: &'static str,
+    pub server: &'a Server,
+    pub repetitions: usize,
+}
+
+/// A question that takes long is asked no more often than this, once so much time has gone.
+const REPETITIONS_MIN: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks every question, and reports medians, 99th percentiles and what they cost the server.
 pub(super) fn ask_all(
     report: &mut Report,
-    part: &'static str,
-    when: &str,
-    http: &str,
+    asked: &Asked<'_>,
     truth: &Truth,
-    repetitions: usize,
 ) -> Result<(), Failure> {
     let agent: ureq::Agent =
         ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let clock = asked.server.clock();
     for question in all(truth) {
         let floor = question.floor_ms.map(Floor::Below);
-        let name = format!("{}, {when}", question.name);
-        let mut times = Vec::new();
-        let mut refused = None;
-        for turn in 0..repetitions {
-            let (path, expected) = &question.asked[turn % question.asked.len()];
-            let (took, status, body) = get(&agent, &format!("{http}{path}"))?;
-            let body: Value = serde_json::from_str(&body)?;
-            let outcome = match status {
-                200 => expected.check(&body).map(Outcome::Wrong),
-                _ => Some(Outcome::NotAnswered(format!("{status} {}", body["error"]["message"]))),
-            };
-            if outcome.is_some() {
-                refused = outcome;
-                break;
+        let name = format!("{}, {}", question.name, asked.when);
+        let processor = clock.read()?;
+        match ask(&agent, asked, &question)? {
+            Ok(mut times) => {
+                let processor = (clock.read()? - processor).as_secs_f64() * 1e3;
+                times.sort_unstable();
+                let median_ms = percentile_ms(&times, 50);
+                report.take(asked.part, &name, "ms", Outcome::Measured(median_ms), floor);
+                let p99 = percentile_ms(&times, 99);
+                report.measured(asked.part, &format!("{name}, p99"), p99, "ms");
+                let each = processor / times.len() as f64;
+                report.measured(asked.part, &format!("{name}, processor"), each, "ms");
             }
-            times.push(took);
+            Err(outcome) => report.take(asked.part, &name, "ms", outcome, floor),
         }
-        if let Some(outcome) = refused {
-            report.take(part, &name, "ms", outcome, floor);
-            continue;
-        }
-        times.sort_unstable();
-        let middle = median(times.iter().map(|took| took.as_secs_f64() * 1e3).collect());
-        report.take(part, &name, "ms", Outcome::Measured(middle), floor);
-        let p99 = percentile_ms(&times, 99);
-        report.measured(part, &format!("    p99 of {repetitions}"), p99, "ms");
     }
     Ok(())
+}
+
+/// What each turn took, or why there is no figure.
+fn ask(
+    agent: &ureq::Agent,
+    asked: &Asked<'_>,
+    question: &Question,
+) -> Result<Result<Vec<Duration>, Outcome>, Failure> {
+    let begun = Instant::now();
+    let mut times = Vec::new();
+    for turn in 0..asked.repetitions {
+        if turn >= REPETITIONS_MIN && begun.elapsed() > PATIENCE {
+            break;
+        }
+        let (path, expected) = &question.asked[turn % question.asked.len()];
+        let (took, status, body) = get(agent, &format!("{}{path}", asked.server.http()))?;
+        let body: Value = serde_json::from_str(&body)?;
+        if status != 200 {
+            let why = body["error"]["message"].as_str().unwrap_or("no message");
+            return Ok(Err(Outcome::NotAnswered(format!("{status} {why}"))));
+        }
+        if let Some(wrong) = expected.check(&body) {
+            return Ok(Err(Outcome::Wrong(wrong)));
+        }
+        times.push(took);
+    }
+    Ok(Ok(times))
 }
 
 /// Counts all rows.

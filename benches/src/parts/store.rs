@@ -4,7 +4,8 @@
 
 use std::time::Instant;
 
-use super::{SEED, ingest, questions};
+use super::questions::{self, Asked};
+use super::{SEED, ingest};
 use crate::Failure;
 use crate::corpus::{Corpus, LineSize};
 use crate::load::{Batches, Measured, Protocol, ROWS_PER_SHORT_BATCH};
@@ -33,8 +34,9 @@ pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     let measured = ingest::run_once(&server, &batches, Protocol::Grpc)?;
     drop(batches);
     growth(report, &measured);
-    let ask = |report: &mut Report, when: &str, server: &Server| {
-        questions::ask_all(report, PART, when, server.http(), &truth, scale.repetitions)
+    let repetitions = scale.repetitions;
+    let ask = |report: &mut Report, when: &'static str, server: &Server| {
+        questions::ask_all(report, &Asked { part: PART, when, server, repetitions }, &truth)
     };
     ask(report, "before the seal", &server)?;
     let peak_before = server.rss_peak_bytes()?;
@@ -70,15 +72,17 @@ pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a row costs at the beginning and at the end.
+/// What a row costs at the beginning and at the end. Of the first tenth a tail is still to be
+/// written out when it ends; from the second on, as much is written out as comes in.
 fn growth(report: &mut Report, measured: &Measured) {
-    report.measured(PART, "rows/s over all rows", measured.rows_per_s, "rows/s");
-    let (first, last) = (measured.rows_per_s_first_tenth, measured.rows_per_s_last_tenth);
-    report.measured(PART, "rows/s, first tenth", first, "rows/s");
-    report.measured(PART, "rows/s, last tenth", last, "rows/s");
-    report.measured(PART, "server processor time", measured.processor_us_per_row, "us/row");
-    let first = measured.processor_us_per_row_first_tenth;
-    let last = measured.processor_us_per_row_last_tenth;
-    report.measured(PART, "server processor time, first tenth", first, "us/row");
-    report.measured(PART, "server processor time, last tenth", last, "us/row");
+    report.measured(PART, "rows/s over all rows", measured.whole.rows_per_s, "rows/s");
+    let processor = "server processor time";
+    report.measured(PART, processor, measured.whole.processor_us_per_row, "us/row");
+    let [first, second, .., last] = measured.tenths.as_slice() else { return };
+    for (name, tenth) in [("first", first), ("second", second), ("last", last)] {
+        let of = format!("rows/s, {name} tenth");
+        report.measured(PART, &of, tenth.rows_per_s, "rows/s");
+        let of = format!("{processor}, {name} tenth");
+        report.measured(PART, &of, tenth.processor_us_per_row, "us/row");
+    }
 }

@@ -41,6 +41,11 @@ impl Unit {
         }
     }
 
+    /// The entry that a time belongs to.
+    const fn entry(self, time: TimestampNs) -> i64 {
+        time.get().div_euclid(HOUR_NS).div_euclid(self.hours())
+    }
+
     const fn larger(self) -> Self {
         match self {
             Self::Hour => Self::Day,
@@ -92,6 +97,14 @@ impl EventHours {
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows.values().fold(0, |sum, rows| sum.saturating_add(*rows))
+    }
+
+    /// Whether some row may have happened from `min` to `max`, both inclusive: none did when this
+    /// says no.
+    #[must_use]
+    pub fn overlaps(&self, min: TimestampNs, max: TimestampNs) -> bool {
+        let (first, last) = (self.unit.entry(min), self.unit.entry(max));
+        first <= last && self.rows.range(first..=last).next().is_some()
     }
 
     /// Hours in one entry: 1, 24 or 1536.
@@ -216,9 +229,8 @@ impl EventSpans {
     /// Whether some row may have happened from `min` to `max`, both inclusive.
     #[must_use]
     pub fn overlaps(&self, min: TimestampNs, max: TimestampNs) -> bool {
-        let entry =
-            |time: TimestampNs| time.get().div_euclid(HOUR_NS).div_euclid(self.unit.hours());
-        self.runs.iter().any(|(start, end)| *start <= entry(max) && entry(min) < *end)
+        let (first, last) = (self.unit.entry(min), self.unit.entry(max));
+        self.runs.iter().any(|(start, end)| *start <= last && first < *end)
     }
 
     /// The spans as at most [`EVENT_SPANS_BYTES_MAX`] bytes.
@@ -281,6 +293,7 @@ mod tests {
             near in proptest::collection::vec(-40 * HOUR_NS..9_000 * HOUR_NS, 0..60),
             far in proptest::collection::vec(any::<i64>(), 0..60),
             split in 0usize..60,
+            ends: (i64, i64),
         ) {
             let times: Vec<i64> = near.into_iter().chain(far).collect();
             let (a, b) = times.split_at(split.min(times.len()));
@@ -294,9 +307,19 @@ mod tests {
             let bytes = spans.encode();
             prop_assert!(bytes.len() <= EVENT_SPANS_BYTES_MAX);
             prop_assert_eq!(EventSpans::decode(&bytes), Ok(spans.clone()));
-            for time in times {
-                prop_assert!(spans.overlaps(TimestampNs(time), TimestampNs(time)));
+            for time in &times {
+                let time = TimestampNs(*time);
+                prop_assert!(spans.overlaps(time, time) && whole.overlaps(time, time));
             }
+            let (from, to) = (ends.0.min(ends.1), ends.0.max(ends.1));
+            let entry = whole.entry_hours() * HOUR_NS;
+            let near = |time: &i64| {
+                (from.div_euclid(entry)..=to.div_euclid(entry)).contains(&time.div_euclid(entry))
+            };
+            prop_assert_eq!(
+                whole.overlaps(TimestampNs(from), TimestampNs(to)),
+                times.iter().any(near)
+            );
             let mut bytes = Vec::new();
             whole.encode_into(&mut bytes);
             prop_assert_eq!(EventHours::read(&mut Reader::new(&bytes)), Ok(whole));

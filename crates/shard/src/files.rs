@@ -6,8 +6,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use varve_env::{Disk, OpenMode};
+use varve_env::{Disk, DiskFile, OpenMode};
 use varve_types::LogIndex;
 
 /// The one name that is replaced; all others are used once.
@@ -20,12 +21,14 @@ const DEDUP: &str = ".vdup";
 /// More would not be read at once: nothing that we write comes near it.
 const READ_BYTES_MAX: u64 = 1 << 30;
 
-pub(crate) fn segment_name(first: LogIndex, manifest_version: u64) -> String {
-    format!("seg-{:020}-{manifest_version:010}{SEGMENT}", first.get())
+/// The name of a segment, one of several that one piece of work writes. The number of the work
+/// is never used twice, so no name is.
+pub(crate) fn segment_name(first: LogIndex, number: u64, part: usize) -> String {
+    format!("seg-{:020}-{number:010}-{part:03}{SEGMENT}", first.get())
 }
 
-pub(crate) fn dedup_name(manifest_version: u64) -> String {
-    format!("dedup-{manifest_version:010}{DEDUP}")
+pub(crate) fn dedup_name(number: u64) -> String {
+    format!("dedup-{number:010}{DEDUP}")
 }
 
 /// Whether a text names a file in the folder itself, and nothing elsewhere.
@@ -43,39 +46,78 @@ pub(crate) fn is_ours(name: &str) -> bool {
     is_temporary(name) || name.ends_with(SEGMENT) || name.ends_with(DEDUP)
 }
 
-/// A file that is being written under its temporary name.
-pub(crate) struct Draft<'a> {
-    disk: &'a dyn Disk,
-    file: std::sync::Arc<dyn varve_env::DiskFile>,
+/// Bytes of one file that are written before they are synced: a file of hundreds of MiB synced
+/// at once would keep the write-ahead log's syncs waiting.
+const SYNC_BYTES: u64 = 8 << 20;
+
+/// A file that is being written under its temporary name. Dropped unfinished, it is gone.
+pub(crate) struct Draft {
+    disk: Arc<dyn Disk>,
+    file: Arc<dyn DiskFile>,
     temporary: PathBuf,
     path: PathBuf,
     bytes: u64,
+    synced_bytes: u64,
     checksum: u32,
+    finished: bool,
 }
 
-impl<'a> Draft<'a> {
-    pub(crate) fn begin(disk: &'a dyn Disk, path: PathBuf) -> io::Result<Self> {
+impl Draft {
+    pub(crate) fn begin(disk: &Arc<dyn Disk>, path: PathBuf) -> io::Result<Self> {
         let mut temporary = path.clone().into_os_string();
         temporary.push(TEMPORARY);
         let temporary = PathBuf::from(temporary);
         let file = disk.open(&temporary, OpenMode::Create)?;
-        file.set_len(0)?;
-        Ok(Self { disk, file, temporary, path, bytes: 0, checksum: 0 })
+        let draft = Self {
+            disk: Arc::clone(disk),
+            file,
+            temporary,
+            path,
+            bytes: 0,
+            synced_bytes: 0,
+            checksum: 0,
+            finished: false,
+        };
+        draft.file.set_len(0)?;
+        Ok(draft)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.bytes)?;
         self.checksum = crc32c::crc32c_append(self.checksum, bytes);
         self.bytes += bytes.len() as u64;
+        if self.bytes - self.synced_bytes >= SYNC_BYTES { self.sync() } else { Ok(()) }
+    }
+
+    /// Makes what was written durable.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        if self.synced_bytes < self.bytes {
+            self.file.sync_data()?;
+            self.synced_bytes = self.bytes;
+        }
         Ok(())
     }
 
     /// Makes the file durable and gives it its name, which is durable after the folder's sync.
     /// Answers its length and its CRC-32C.
-    pub(crate) fn finish(self) -> io::Result<(u64, u32)> {
-        self.file.sync_data()?;
+    pub(crate) fn finish(mut self) -> io::Result<(u64, u32)> {
+        self.sync()?;
         self.disk.rename(&self.temporary, &self.path)?;
+        self.finished = true;
         Ok((self.bytes, self.checksum))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What cannot be removed now is swept when the shard is opened.
+            let _ = self.disk.remove(&self.temporary);
+        }
     }
 }
 
@@ -93,13 +135,6 @@ pub(crate) fn make_dir(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     // Its own name in any case: who made it may not have come to this.
     disk.sync_dir(&above(dir))?;
     missing.iter().skip(1).try_for_each(|path| disk.sync_dir(&above(path)))
-}
-
-/// Writes a small file whole.
-pub(crate) fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<(u64, u32)> {
-    let mut draft = Draft::begin(disk, path.to_owned())?;
-    draft.write(bytes)?;
-    draft.finish()
 }
 
 /// Reads a small file whole.

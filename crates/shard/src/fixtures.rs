@@ -5,20 +5,21 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use expect_test::expect;
 use varve_types::{
-    BatchDigest, BatchKey, ContentDigest, HashRange, LogIndex, RowNumber, ShardId, TenantId,
-    TimestampNs,
+    BatchDigest, BatchKey, ContentDigest, HashRange, LogIndex, RetentionClass, RowNumber, ShardId,
+    TenantId, TimestampNs,
 };
 
 use crate::dedup::{Dedup, Incoming};
-use crate::manifest::{Applied, DedupFile, Manifest, SegmentMeta};
+use crate::manifest::{Applied, DedupFile, Manifest, SegmentMeta, Stage};
 use crate::{EventHours, Phase, Position, Successor};
 
 const MANIFEST_V1: &[u8] = include_bytes!("../tests/fixtures/manifest-v1");
+const MANIFEST_V2: &[u8] = include_bytes!("../tests/fixtures/manifest-v2");
 const DEDUP_V1: &[u8] = include_bytes!("../tests/fixtures/dedup-v1");
 
 const STAMP: TimestampNs = TimestampNs(1_780_000_000_123_456_789);
 
-/// What the fixture's manifest says.
+/// What the fixture of version 1 says.
 fn manifest() -> Manifest {
     let segment = |number: u64, rows: u64| {
         let mut hours = EventHours::default();
@@ -35,6 +36,8 @@ fn manifest() -> Manifest {
             first_index: LogIndex(number),
             last_index: LogIndex(number + 9),
             hours,
+            class: RetentionClass(0),
+            stage: Stage::Flushed,
         }
     };
     let [left, right] = HashRange::WHOLE.halves().expect("divides");
@@ -57,6 +60,15 @@ fn manifest() -> Manifest {
         dedup: DedupFile { name: "dedup-0000000003.vdup".into(), bytes: 300, checksum: 5 },
         segments: vec![segment(1, 100), segment(20, 300)],
     }
+}
+
+/// What the fixture of version 2 says: the same, after merges.
+fn merged_manifest() -> Manifest {
+    let mut manifest = manifest();
+    manifest.segments[0].stage = Stage::Merged;
+    manifest.segments[1].stage = Stage::Final;
+    manifest.segments[1].class = RetentionClass(200);
+    manifest
 }
 
 /// What the fixture's table remembers.
@@ -86,33 +98,36 @@ fn dedup() -> Dedup {
 }
 
 #[test]
-fn version_1_of_the_manifest_and_of_the_dedup_file_is_read() {
+fn every_version_of_the_manifest_and_of_the_dedup_file_is_read() {
     assert_eq!(Manifest::decode(MANIFEST_V1), Ok(manifest()));
+    assert_eq!(Manifest::decode(MANIFEST_V2), Ok(merged_manifest()));
     assert_eq!(Dedup::decode(DEDUP_V1), Ok((dedup(), STAMP)));
-    assert_eq!(manifest().encode(), MANIFEST_V1, "version 1 is what is written");
+    assert_eq!(merged_manifest().encode(), MANIFEST_V2, "version 2 is what is written");
     assert_eq!(dedup().encode(STAMP), DEDUP_V1, "version 1 is what is written");
 }
 
 #[test]
 fn no_damage_to_a_manifest_goes_unseen_and_none_panics() {
     let mut said = BTreeSet::new();
-    let payload_end = MANIFEST_V1.len() - 4;
-    for at in 0..MANIFEST_V1.len() {
-        for flip in [0x01, 0x80, 0xff] {
-            let mut bytes = MANIFEST_V1.to_vec();
-            bytes[at] ^= flip;
-            said.insert(Manifest::decode(&bytes).expect_err("is seen").what);
-            if (18..payload_end).contains(&at) {
-                // Past the checksum, so that the structure's own checks are met too.
-                let framed = crate::frame::wrap(b"VARVEMAN", 1, &bytes[18..payload_end]);
-                if let Err(error) = Manifest::decode(&framed) {
-                    said.insert(error.what);
+    for (version, fixture) in [(1, MANIFEST_V1), (2, MANIFEST_V2)] {
+        let payload_end = fixture.len() - 4;
+        for at in 0..fixture.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut bytes = fixture.to_vec();
+                bytes[at] ^= flip;
+                said.insert(Manifest::decode(&bytes).expect_err("is seen").what);
+                if (18..payload_end).contains(&at) {
+                    // Past the checksum, so that the structure's own checks are met too.
+                    let framed = crate::frame::wrap(b"VARVEMAN", version, &bytes[18..payload_end]);
+                    if let Err(error) = Manifest::decode(&framed) {
+                        said.insert(error.what);
+                    }
                 }
             }
+            said.insert(Manifest::decode(&fixture[..at]).expect_err("is seen").what);
         }
-        said.insert(Manifest::decode(&MANIFEST_V1[..at]).expect_err("is seen").what);
     }
-    let newer = crate::frame::wrap(b"VARVEMAN", 2, &[]);
+    let newer = crate::frame::wrap(b"VARVEMAN", 3, &[]);
     said.insert(Manifest::decode(&newer).expect_err("is newer").what);
     let said: Vec<&str> = said.into_iter().collect();
     expect![[r#"
@@ -122,6 +137,7 @@ fn no_damage_to_a_manifest_goes_unseen_and_none_panics() {
         an event hour outside all time
         an unknown form of the applied position
         an unknown phase
+        an unknown stage of a segment
         an unknown unit of event hours
         event hours do not ascend
         it counts more than there is

@@ -1,23 +1,20 @@
 //! Writing a tail out: pure data taken from the owner, work that blocks, and a result that the
 //! owner swaps in.
-//!
-//! The order on disk is what makes it safe: segments and the dedup file are whole and synced, and
-//! the folder too, before a manifest names them; the manifest is replaced in one rename. A crash
-//! anywhere leaves the old manifest or the new one, and files that no manifest names, which the
-//! next opening removes.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use varve_columnar::{SegmentBuilder, SegmentOptions};
 use varve_env::Disk;
 
 use crate::apply::State;
 use crate::dedup::Dedup;
-use crate::files::{self, Draft};
-use crate::manifest::{Applied, DedupFile, Manifest};
-use crate::segment::{SegmentError, SegmentHandle};
-use crate::{EventHours, SegmentMeta, ShardOptions, TailBlock, plan};
+use crate::files;
+use crate::manifest::{Applied, DedupFile, Manifest, Stage};
+use crate::plan::{self, Run};
+use crate::segment::SegmentHandle;
+use crate::write::{Lineage, Unpublished, WriteError, build_error};
+use crate::{ShardOptions, TailBlock};
 
 /// A tail to be written out, as of one index. Taking it costs little; run it where blocking is
 /// allowed, and hand the result to [`crate::Shard::finish_flush`].
@@ -26,6 +23,8 @@ pub struct FlushJob {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: PathBuf,
     pub(crate) options: ShardOptions,
+    /// What its files and its manifest are called by.
+    pub(crate) number: u64,
     pub(crate) base: Option<Arc<Manifest>>,
     pub(crate) tail: Vec<Arc<TailBlock>>,
     pub(crate) state: State,
@@ -43,26 +42,9 @@ pub struct Flushed {
 /// Why a tail was not written out. Nothing is lost: it stays in memory and in the log.
 #[derive(Debug, thiserror::Error)]
 pub enum FlushError {
-    /// The disk refused.
-    #[error("{action} {path} failed: {source}; {remedy}", path = path.display(), remedy = remedy(source))]
-    Disk {
-        /// What was tried.
-        action: &'static str,
-        /// With which file or folder.
-        path: PathBuf,
-        /// What the disk said.
-        #[source]
-        source: io::Error,
-    },
-    /// A segment could not be built, or not be read back.
-    #[error("segment {path}: {source}; the tail stays in the log", path = path.display())]
-    Segment {
-        /// Which segment.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: SegmentError,
-    },
+    /// Its files could not be written.
+    #[error("{0}; the tail stays in the log")]
+    Write(#[from] WriteError),
     /// The rows written are not the rows applied: memory was damaged, or this is a bug.
     #[error(
         "shard folder {dir}: what was to be written differs from what was applied (rows {written} of {applied}, or their digest); restart the node: it applies the log anew",
@@ -78,26 +60,13 @@ pub enum FlushError {
     },
 }
 
-fn remedy(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::StorageFull {
-        "free room on this disk: it is tried again"
-    } else {
-        "check this disk"
-    }
-}
-
 impl FlushError {
     /// Whether the disk is full: then trying later makes sense. After any other failure of a
     /// disk nothing is known of what it holds, and the process should end.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Disk { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+        matches!(self, Self::Write(error) if error.is_disk_full())
     }
-}
-
-/// Says what was tried with which file when the disk refuses.
-fn disk<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, FlushError> {
-    result.map_err(|source| FlushError::Disk { action, path: path.to_owned(), source })
 }
 
 impl FlushJob {
@@ -106,27 +75,27 @@ impl FlushJob {
     /// # Errors
     ///
     /// The disk refused, or what was written does not add up. The files written so far are named
-    /// by no manifest.
+    /// by no manifest, and are removed.
     pub fn run(self) -> Result<Flushed, FlushError> {
-        let version = self.base.as_ref().map_or(0, |base| base.version) + 1;
+        let mut files = Unpublished::new(Arc::clone(&self.disk), self.dir.clone(), self.number);
         let mut metas = self.base.as_ref().map_or_else(Vec::new, |base| base.segments.clone());
         let mut segments = Vec::new();
         let runs = plan::cut(&self.tail, &self.options)
-            .map_err(|source| FlushError::Segment { path: self.dir.clone(), source })?;
-        for blocks in runs {
-            let segment = self.write_segment(version, blocks)?;
+            .map_err(|source| WriteError::Segment { path: self.dir.clone(), source })?;
+        for run in runs {
+            let segment = write_segment(&mut files, &run)?;
             metas.push(segment.meta().clone());
-            segments.push(Arc::new(segment));
+            segments.push(segment);
         }
         let manifest = Manifest {
-            version,
+            version: self.number,
             shard: self.state.shard,
             applied: Some(self.applied.clone()),
             phase: self.state.phase.clone(),
             last_stamp: self.state.last_stamp,
             rows: self.state.rows,
             digest: self.state.digest,
-            dedup: self.write_dedup(version, &self.state.dedup)?,
+            dedup: self.write_dedup(&mut files, &self.state.dedup)?,
             segments: metas,
         };
         if !manifest.adds_up() {
@@ -136,70 +105,34 @@ impl FlushJob {
                 applied: manifest.rows,
             });
         }
-        self.write_manifest(&manifest)?;
+        files.publish(&manifest, self.base.as_deref())?;
         Ok(Flushed { manifest: Arc::new(manifest), segments, blocks: self.tail.len() })
     }
 
-    fn write_segment(
-        &self,
-        version: u64,
-        blocks: &[Arc<TailBlock>],
-    ) -> Result<SegmentHandle, FlushError> {
-        let first_index = blocks[0].index();
-        let name = files::segment_name(first_index, version);
-        let path = self.dir.join(&name);
-        let refused = |source| FlushError::Segment { path: path.clone(), source };
-        let mut draft = disk("creating", &path, Draft::begin(&*self.disk, path.clone()))?;
-        let summary = match plan::build(blocks, &mut |bytes| draft.write(bytes)) {
-            Err(SegmentError::Build(varve_columnar::SegmentError::Sink(error))) => {
-                return disk("writing", &path, Err(error));
-            }
-            built => built.map_err(refused)?,
-        };
-        let (min_time, max_time) = summary.times.ok_or_else(|| {
-            let what = "number of rows";
-            refused(SegmentError::Differs { what })
-        })?;
-        let mut hours = EventHours::default();
-        summary.hours.iter().for_each(|(hour, rows)| hours.add_hour(*hour, *rows));
-        let (bytes, checksum) = disk("syncing", &path, draft.finish())?;
-        let meta = SegmentMeta {
-            name,
-            rows: summary.rows,
-            digest: summary.digest,
-            min_time,
-            max_time,
-            bytes,
-            checksum,
-            first_index,
-            last_index: blocks[blocks.len() - 1].index(),
-            hours,
-        };
-        SegmentHandle::open(&*self.disk, &self.dir, meta).map_err(refused)
-    }
-
-    fn write_dedup(&self, version: u64, dedup: &Dedup) -> Result<DedupFile, FlushError> {
-        let name = files::dedup_name(version);
-        let path = self.dir.join(&name);
+    fn write_dedup(&self, files: &mut Unpublished, dedup: &Dedup) -> Result<DedupFile, WriteError> {
+        let name = files::dedup_name(self.number);
         let encoded = dedup.encode(self.state.last_stamp);
-        let written = files::write_whole(&*self.disk, &path, &encoded);
-        let (bytes, checksum) = disk("writing", &path, written)?;
+        let (bytes, checksum) = files.write_whole(&name, &encoded)?;
         Ok(DedupFile { name, bytes, checksum })
     }
+}
 
-    /// The step that counts. Before it the folder is synced, so that what it names is there.
-    fn write_manifest(&self, manifest: &Manifest) -> Result<(), FlushError> {
-        let path = self.dir.join(files::MANIFEST);
-        disk("syncing", &self.dir, self.disk.sync_dir(&self.dir))?;
-        let written = files::write_whole(&*self.disk, &path, &manifest.encode());
-        disk("replacing", &path, written)?;
-        disk("syncing", &self.dir, self.disk.sync_dir(&self.dir))?;
-        if let Err(error) = files::sweep(&*self.disk, &self.dir, |name| manifest.names(name)) {
-            // The next opening sweeps again, so this costs room and nothing else.
-            tracing::warn!(dir = %self.dir.display(), %error, "files of an older manifest remain");
-        }
-        Ok(())
+/// Builds one segment from the rows of a run.
+fn write_segment(files: &mut Unpublished, run: &Run) -> Result<Arc<SegmentHandle>, WriteError> {
+    let (first_index, last_index) = run.indexes();
+    let mut draft = files.begin_segment(first_index)?;
+    let path = draft.path().to_owned();
+    let failed = |error| build_error(&path, error);
+    let mut builder = SegmentBuilder::new(SegmentOptions::default());
+    for piece in &run.pieces {
+        let block = &piece.block;
+        let added =
+            builder.add_block(block.block(), block.index(), block.created_at(), &piece.live);
+        added.map_err(failed)?;
     }
+    let summary = builder.finish(&mut |bytes| draft.write(bytes)).map_err(failed)?;
+    let lineage = Lineage { class: run.class, stage: Stage::Flushed, first_index, last_index };
+    files.finish_segment(draft, &summary, lineage)
 }
 
 impl std::fmt::Debug for FlushJob {

@@ -11,12 +11,17 @@
 //!                      (memory)     dedup file, manifest (disk)   (memory)
 //! ```
 //!
+//! Segments are merged into larger ones meanwhile, in steps that pause when others need the
+//! machine, and a last time once the shard is closed.
+//!
 //! What it rests on, and what tests hold it to:
 //!
 //! - The state is a function of the entries: whatever was flushed when, replicas that applied the
 //!   same index agree on rows, digest, outcomes and exported tables.
 //! - A view holds each stored row once: in the tail or in a segment.
-//! - A crash at any point of a flush leaves the manifest before it or the one after it.
+//! - A crash at any point of a flush or a merge leaves the manifest before it or the one after
+//!   it.
+//! - Merging changes neither rows nor digest.
 //! - No bytes in an entry or in a file make this crate panic; files that are damaged are named.
 //!
 //! This crate knows nothing of Raft, of other replicas, of queries or of time: stamps come with
@@ -24,6 +29,7 @@
 
 mod apply;
 mod catalogue;
+mod classes;
 mod codec;
 mod command;
 mod dedup;
@@ -34,6 +40,7 @@ mod fixtures;
 mod flush;
 mod frame;
 mod manifest;
+mod merge;
 mod open;
 mod options;
 mod outcome;
@@ -45,17 +52,23 @@ mod summary;
 mod tail;
 mod times;
 mod view;
+mod write;
 
 pub use catalogue::{
     CATALOGUE_VALUE_BYTES_MAX, Catalogue, CatalogueDamage, CatalogueError, ShardRecord,
 };
+pub use classes::{ClassRule, Classes};
 pub use codec::DecodeError;
 pub use command::{Command, Successor};
 pub use event_hours::{EVENT_HOUR_ENTRIES_MAX, EVENT_SPANS_BYTES_MAX, EventHours, EventSpans};
 pub use flush::{FlushError, FlushJob, Flushed};
-pub use manifest::{Applied, DedupFile, Manifest, SegmentMeta};
+pub use manifest::{Applied, DedupFile, Manifest, SegmentMeta, Stage};
+pub use merge::{
+    Choice, MergeError, MergeJob, Merged, SwapJob, Swapped, choose as choose_merge,
+    waiting as merges_waiting,
+};
 pub use open::{Damage, OpenError};
-pub use options::ShardOptions;
+pub use options::{MergeOptions, ShardOptions};
 pub use outcome::{Outcome, PartOutcome, Position, Rejection, StoredRange};
 pub use phase::{Origin, Phase};
 pub use segment::{SegmentError, SegmentHandle};
@@ -63,3 +76,4 @@ pub use shard::Shard;
 pub use summary::{ClosedSummary, ShardSummary};
 pub use tail::TailBlock;
 pub use view::{ShardReader, ShardView};
+pub use write::WriteError;

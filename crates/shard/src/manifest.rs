@@ -1,7 +1,7 @@
 //! The manifest: what of a shard is durable on this replica, in one small file.
 //!
 //! ```text
-//! file      frame "VARVEMAN", version 1
+//! file      frame "VARVEMAN", version 2
 //! payload   version u64 | shard u64
 //!           | applied u8 (0: nothing, 1: index u64, position length, position)
 //!           | phase | last stamp i64 | rows u64 | digest u128
@@ -9,25 +9,32 @@
 //!           | count | segment…
 //! segment   name | rows u64 | digest u128 | min time i64 | max time i64 | bytes u64
 //!           | crc32c u32 (of the whole file) | first index u64 | last index u64 | event hours
+//!           | retention class u8 | stage u8
 //! ```
 //!
+//! Version 1 had neither class nor stage: its segments are of class 0, as they were flushed.
 //! Names are length and text; a name is a plain file name in the shard's folder. The position is
 //! whatever the caller keeps with an index (its log id, its membership): opaque here.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use varve_types::{ContentDigest, LogIndex, ShardId, TimestampNs};
+use varve_types::{ContentDigest, LogIndex, RetentionClass, ShardId, TimestampNs};
 
 use crate::codec::{DecodeError, Reader, put_len, put_prefixed};
 use crate::{EventHours, Phase, files, frame};
 
 const MAGIC: &[u8; 8] = b"VARVEMAN";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// The first version whose segments have a class and a stage.
+const STAGED_VERSION: u16 = 2;
 const SEGMENT_BYTES_MIN: usize = 2 + 8 + 16 + 8 + 8 + 8 + 4 + 8 + 8 + 2;
 
 /// What is durable of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// Counts the manifests of this replica, from 1.
+    /// Ascends with each manifest of this replica, from 1; numbers of work that failed are left
+    /// out.
     pub version: u64,
     /// Whose manifest it is.
     pub shard: ShardId,
@@ -90,6 +97,33 @@ pub struct SegmentMeta {
     pub last_index: LogIndex,
     /// When its rows happened.
     pub hours: EventHours,
+    /// For how long its rows are kept.
+    pub class: RetentionClass,
+    /// How often they were merged.
+    pub stage: Stage,
+}
+
+/// How far a segment has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Written from a tail.
+    #[default]
+    Flushed = 0,
+    /// Merged from smaller ones, and may be merged again.
+    Merged = 1,
+    /// Merged after its shard was closed, for good.
+    Final = 2,
+}
+
+impl Stage {
+    const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Flushed),
+            1 => Some(Self::Merged),
+            2 => Some(Self::Final),
+            _ => None,
+        }
+    }
 }
 
 impl Manifest {
@@ -120,7 +154,7 @@ impl Manifest {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (_, payload) = frame::unwrap(MAGIC, VERSION, bytes)?;
+        let (format, payload) = frame::unwrap(MAGIC, VERSION, bytes)?;
         let mut reader = Reader::new(payload);
         let version = reader.u64()?;
         let shard = ShardId(reader.u64()?);
@@ -139,7 +173,7 @@ impl Manifest {
         let name = read_name(&mut reader)?;
         let dedup = DedupFile { name, bytes: reader.u64()?, checksum: reader.u32()? };
         let count = reader.count(SEGMENT_BYTES_MIN)?;
-        let segments = (0..count).map(|_| SegmentMeta::read(&mut reader));
+        let segments = (0..count).map(|_| SegmentMeta::read(&mut reader, format));
         let segments = segments.collect::<Result<_, _>>()?;
         reader.end()?;
         Ok(Self { version, shard, applied, phase, last_stamp, rows, digest, dedup, segments })
@@ -156,11 +190,10 @@ impl Manifest {
         (rows, digest) == (self.rows, self.digest)
     }
 
-    /// Whether a file in the shard's folder belongs to this manifest.
-    pub(crate) fn names(&self, file: &str) -> bool {
-        file == files::MANIFEST
-            || file == self.dedup.name
-            || self.segments.iter().any(|segment| segment.name == file)
+    /// The files in the shard's folder that belong to this manifest, beside itself.
+    pub(crate) fn files(&self) -> BTreeSet<&str> {
+        let segments = self.segments.iter().map(|segment| segment.name.as_str());
+        segments.chain([self.dedup.name.as_str()]).collect()
     }
 }
 
@@ -176,10 +209,12 @@ impl SegmentMeta {
         out.extend_from_slice(&self.first_index.get().to_le_bytes());
         out.extend_from_slice(&self.last_index.get().to_le_bytes());
         self.hours.encode_into(out);
+        out.push(self.class.get());
+        out.push(self.stage as u8);
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
+    fn read(reader: &mut Reader<'_>, format: u16) -> Result<Self, DecodeError> {
+        let mut meta = Self {
             name: read_name(reader)?,
             rows: reader.u64()?,
             digest: ContentDigest(reader.u128()?),
@@ -190,7 +225,15 @@ impl SegmentMeta {
             first_index: LogIndex(reader.u64()?),
             last_index: LogIndex(reader.u64()?),
             hours: EventHours::read(reader)?,
-        })
+            class: RetentionClass::default(),
+            stage: Stage::default(),
+        };
+        if format >= STAGED_VERSION {
+            meta.class = RetentionClass(reader.u8()?);
+            meta.stage = Stage::from_number(reader.u8()?)
+                .ok_or_else(|| reader.refuse("an unknown stage of a segment"))?;
+        }
+        Ok(meta)
     }
 }
 

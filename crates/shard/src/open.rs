@@ -123,7 +123,8 @@ impl Shard {
             digest: manifest.digest,
             dedup,
         };
-        let swept = files::sweep(&*disk, dir, |name| manifest.names(name));
+        let named = manifest.files();
+        let swept = files::sweep(&*disk, dir, |name| named.contains(name));
         try_disk("sweeping", dir, swept)?;
         Ok(Self::assemble(disk, dir, options, state, Some(Arc::new(manifest)), segments))
     }
@@ -167,10 +168,11 @@ impl Shard {
             position: applied.map(|applied| applied.position.clone()),
             state,
             reader,
+            last_number: manifest.as_ref().map_or(0, |manifest| manifest.version),
             manifest,
             tail_bytes: 0,
             flush_asked: false,
-            flushing: false,
+            replacing: false,
         }
     }
 }

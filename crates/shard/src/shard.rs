@@ -29,7 +29,10 @@ pub struct Shard {
     pub(crate) manifest: Option<Arc<Manifest>>,
     pub(crate) tail_bytes: u64,
     pub(crate) flush_asked: bool,
-    pub(crate) flushing: bool,
+    /// Whether work is under way that replaces the manifest: a flush, or the end of a merge.
+    pub(crate) replacing: bool,
+    /// The last number that was given to work which writes files, successful or not.
+    pub(crate) last_number: u64,
 }
 
 impl Shard {
@@ -153,29 +156,30 @@ impl Shard {
             || self.tail_bytes >= self.options.flush_bytes
             || matches!(self.state.phase, Phase::Sealed { .. })
             || self.reader.look(|view| view.tail.len() >= self.options.flush_blocks);
-        due && !self.flushing && self.state.applied != self.durable().map(|durable| durable.index)
+        due && !self.replacing && self.state.applied != self.durable().map(|durable| durable.index)
     }
 
-    /// Takes all of the tail to be written out; `None` while another flush is under way, and when
-    /// nothing was applied since the last. Applying goes on meanwhile.
+    /// Takes all of the tail to be written out; `None` while other work replaces the manifest, and
+    /// when nothing was applied since the last. Applying goes on meanwhile.
     ///
     /// # Panics
     ///
     /// When no position was noted for the last entry: a bug of the caller.
     pub fn flush_job(&mut self) -> Option<FlushJob> {
         let index = self.state.applied?;
-        if self.flushing || self.durable().is_some_and(|durable| durable.index == index) {
+        if self.replacing || self.durable().is_some_and(|durable| durable.index == index) {
             return None;
         }
         let position = self.position.clone().unwrap_or_else(|| {
             panic!("BUG: shard {}: no position was noted for entry {index}", self.state.shard)
         });
-        self.flushing = true;
+        self.replacing = true;
         self.flush_asked = false;
         Some(FlushJob {
             disk: Arc::clone(&self.disk),
             dir: self.dir.clone(),
-            options: self.options,
+            options: self.options.clone(),
+            number: self.next_number(),
             base: self.manifest.clone(),
             tail: self.reader.look(|view| view.tail.clone()),
             state: self.state.clone(),
@@ -191,7 +195,7 @@ impl Shard {
     /// The flush's own error, after which the tail is as it was and the next
     /// [`Shard::needs_flush`] says so again.
     pub fn finish_flush(&mut self, result: Result<Flushed, FlushError>) -> Result<(), FlushError> {
-        self.flushing = false;
+        self.replacing = false;
         let flushed = result.inspect_err(|_| self.flush_asked = true)?;
         let written = self.reader.change(|view| {
             let mut segments = Vec::clone(&view.segments);
@@ -204,6 +208,13 @@ impl Shard {
         Ok(())
     }
 
+    /// A number for work that writes files. None is given twice, so that what failed work left
+    /// behind is never taken for what later work wrote.
+    pub(crate) const fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
     /// What the shard holds.
     #[must_use]
     pub fn summary(&self) -> ShardSummary {
@@ -213,7 +224,6 @@ impl Shard {
             rows: self.state.rows,
             digest: self.state.digest,
             times: None,
-            hours: EventHours::default(),
             segments: 0,
             segment_bytes: 0,
             tail_blocks: 0,
@@ -222,10 +232,7 @@ impl Shard {
             dedup_bytes: self.state.dedup.bytes(),
         };
         self.reader.look(|view| {
-            for segment in view.segments.iter() {
-                summary.hours.merge(&segment.meta().hours);
-                summary.segment_bytes += segment.meta().bytes;
-            }
+            summary.segment_bytes = view.segments.iter().map(|segment| segment.meta().bytes).sum();
             summary.segments = view.segments.len();
             summary.tail_blocks = view.tail.len();
             summary.times = view.times();

@@ -2,7 +2,7 @@
 
 use varve_types::{ContentDigest, LogIndex, TimestampNs};
 
-use crate::{EventHours, EventSpans, Phase};
+use crate::{EventSpans, Phase};
 
 /// What a shard holds on this replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,6 @@ pub struct ShardSummary {
     pub digest: ContentDigest,
     /// The earliest and the latest event, of dead rows in the tail too.
     pub times: Option<(TimestampNs, TimestampNs)>,
-    /// When the rows in segments happened.
-    pub hours: EventHours,
     /// Segments.
     pub segments: usize,
     /// Their bytes on disk.

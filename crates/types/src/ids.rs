@@ -55,6 +55,11 @@ id!(
     ReplicaId(u64)
 );
 id!(
+    /// For how long rows are kept, as a number that policies give a meaning. Segments hold rows of
+    /// one class, so that retention deletes whole files.
+    RetentionClass(u8)
+);
+id!(
     /// A position in a group's replicated log, from 0.
     LogIndex(u64)
 );

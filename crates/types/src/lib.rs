@@ -16,7 +16,10 @@ mod time;
 
 pub use digest::{BatchDigest, ContentDigest, RowDigest};
 pub use hash::{HashRange, ServiceHash};
-pub use ids::{GroupId, LogIndex, NodeId, ReplicaId, RowNumber, ShardId, TenantId, Term, WindowId};
+pub use ids::{
+    GroupId, LogIndex, NodeId, ReplicaId, RetentionClass, RowNumber, ShardId, TenantId, Term,
+    WindowId,
+};
 pub use level::Level;
 pub use producer::{BatchKey, BatchKeyError, Epoch, ProducerId, ProducerKey, Sequence};
 pub use record::{Attribute, Record, Resource, Value, ValueKind};

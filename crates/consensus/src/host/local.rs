@@ -147,7 +147,7 @@ impl Inner {
     }
 
     async fn open_home(&self, id: ShardId, origin: Origin) -> Result<Arc<ShardHome>, ShardError> {
-        let (env, root, options) = (self.env.clone(), self.root(id), self.settings.shard);
+        let (env, root, options) = (self.env.clone(), self.root(id), self.settings.shard.clone());
         let open = move || ShardHome::open(&env, root, id, options, origin);
         Ok(Arc::new(self.env.blocking.run(open).await?))
     }

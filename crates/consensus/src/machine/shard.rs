@@ -62,7 +62,7 @@ impl ShardHome {
             source,
         })?;
         let dir = root.join(number.to_string());
-        let shard = Shard::open(Arc::clone(&disk), &dir, shard, options, origin)?;
+        let shard = Shard::open(Arc::clone(&disk), &dir, shard, options.clone(), origin)?;
         // Received snapshots that were not finished, and copies that were replaced: of no use,
         // and when one cannot be removed now, it will be at the next start.
         for name in disk.list(&root).unwrap_or_default() {
@@ -160,7 +160,7 @@ impl ShardHome {
     async fn adopt(&self, staged: PathBuf) -> io::Result<()> {
         let _files = self.files.lock().await;
         let (env, root) = (self.env.clone(), self.root.clone());
-        let (id, options, origin) = (self.shard().shard(), self.options, self.origin);
+        let (id, options, origin) = (self.shard().shard(), self.options.clone(), self.origin);
         let replace = move || {
             let disk = &env.disk;
             let before = current(&**disk, &root)?;

@@ -29,8 +29,10 @@ fn record(at: usize, message: Bytes) -> Record {
 /// Writes blocks out in one flush and answers the rows of each segment, after a restart.
 fn segments(disk: &Arc<dyn Disk>, dir: &std::path::Path, blocks: &[Command]) -> Vec<u64> {
     let options = ShardOptions { segment_raw_bytes_max: 1 << 20, ..ShardOptions::default() };
-    let open =
-        || Shard::open(Arc::clone(disk), dir, world::SHARD, options, Origin::First).expect("opens");
+    let open = || {
+        Shard::open(Arc::clone(disk), dir, world::SHARD, options.clone(), Origin::First)
+            .expect("opens")
+    };
     let mut shard = open();
     for (at, block) in blocks.iter().enumerate() {
         let index = LogIndex(at as u64 + 1);

@@ -6,4 +6,5 @@ mod crash;
 mod cutting;
 mod determinism;
 mod lifecycle;
+mod merging;
 mod world;

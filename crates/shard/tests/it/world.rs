@@ -1,13 +1,15 @@
 //! Logs to apply, and ways to look at what came of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use varve_columnar::{BlockBuilder, ColumnId, Table};
 use varve_env::Disk;
-use varve_shard::{Command, FlushError, Origin, Outcome, Shard, ShardOptions, ShardView};
+use varve_shard::{
+    Command, FlushError, MergeError, MergeOptions, Origin, Outcome, Shard, ShardOptions, ShardView,
+};
 use varve_types::{
     BatchDigest, BatchKey, HashRange, Level, LogIndex, Record, RowNumber, ShardId, TenantId,
     TimestampNs,
@@ -70,8 +72,9 @@ pub(crate) fn position(index: LogIndex) -> Bytes {
 }
 
 pub(crate) fn small() -> ShardOptions {
-    // A few blocks make a segment, so that one flush writes several.
-    ShardOptions { segment_raw_bytes_max: 4_000, ..ShardOptions::default() }
+    // A few blocks make a segment, so that one flush writes several; and a few segments are merged.
+    let merge = MergeOptions { fan_in: 3, ..MergeOptions::default() };
+    ShardOptions { segment_raw_bytes_max: 4_000, merge, ..ShardOptions::default() }
 }
 
 pub(crate) fn open(disk: &Arc<dyn Disk>, origin: Origin) -> Shard {
@@ -108,6 +111,22 @@ pub(crate) fn flush(shard: &mut Shard) -> Result<(), FlushError> {
         }
         None => Ok(()),
     }
+}
+
+/// Merges what is to be merged, until nothing is; answers how many merges that took.
+pub(crate) fn merge_all(shard: &mut Shard, closed: bool) -> Result<usize, MergeError> {
+    let mut merges = 0;
+    while let Some(mut job) = shard.merge_job(closed, &BTreeSet::new())? {
+        while !job.is_done() {
+            job.step()?;
+        }
+        let swap = shard.swap_job(job.finish()?)?;
+        let result = swap.run();
+        shard.finish_swap(result)?;
+        merges += 1;
+    }
+    assert_eq!(shard.merges_waiting(closed), 0);
+    Ok(merges)
 }
 
 /// What is known of a stored row.
@@ -149,6 +168,11 @@ pub(crate) fn rows_by_place(view: &ShardView) -> Rows {
     }
     assert_eq!(view.rows, rows.len() as u64, "the rows are counted");
     rows
+}
+
+/// The messages of a table.
+pub(crate) fn messages(table: &Table) -> Vec<String> {
+    all_records(table).iter().map(text).collect()
 }
 
 fn all_records(table: &Table) -> Vec<Record> {

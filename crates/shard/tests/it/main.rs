@@ -6,5 +6,6 @@ mod crash;
 mod cutting;
 mod determinism;
 mod lifecycle;
+mod merge_crash;
 mod merging;
 mod world;

@@ -3,18 +3,24 @@
 //! ```text
 //! strings    = 0 plain                         one string per value
 //!            | 1 count:varint plain codes:ints `count` distinct strings, then a code per value
+//!            | 2 shaped                       shapes and values               (encoding::shapes)
 //! plain      = lengths:ints data
 //! ```
 
 use bytes::Bytes;
+use varve_types::RowDigest;
 
 use crate::byte_column::{ByteBuffer, ByteColumn};
-use crate::encoding::ints;
+use crate::encoding::compression::{ZstdLevel, stored_len};
+use crate::encoding::interner::Interner;
+use crate::encoding::ints::{self, Effort};
+use crate::encoding::shapes;
 use crate::encoding::varint::{Reader, put_u64};
 use crate::error::Malformed;
 
 const PLAIN: u8 = 0;
 const DICTIONARY: u8 = 1;
+const SHAPED: u8 = 2;
 
 /// Strings as they were decoded.
 pub(crate) enum Strings {
@@ -22,27 +28,80 @@ pub(crate) enum Strings {
     Dictionary { dictionary: ByteColumn, codes: Vec<u32> },
 }
 
-pub(crate) fn encode_plain(out: &mut Vec<u8>, strings: &ByteBuffer) {
-    out.push(PLAIN);
-    put_plain(out, strings);
+/// Appends strings that rarely repeat: as shapes and values where zstd makes less of those.
+pub(crate) fn encode_plain(out: &mut Vec<u8>, strings: &ByteBuffer, level: ZstdLevel) {
+    let mut plain = vec![PLAIN];
+    put_plain(&mut plain, strings, level.effort());
+    if level.effort() == Effort::Thorough {
+        let mut shaped = vec![SHAPED];
+        if shapes::encode(&mut shaped, strings) && is_shorter(&shaped, &plain, level) {
+            out.append(&mut shaped);
+            return;
+        }
+    }
+    out.append(&mut plain);
 }
 
-pub(crate) fn encode_dictionary(out: &mut Vec<u8>, dictionary: &ByteBuffer, codes: &[u32]) {
+/// Whether zstd makes less of `shaped`. Its quickest level tells where they differ much; higher
+/// levels gain more on plain strings, so there a draw is lost.
+fn is_shorter(shaped: &[u8], plain: &[u8], level: ZstdLevel) -> bool {
+    let lens = |level| (stored_len(shaped, level), stored_len(plain, level));
+    let (shaped_len, plain_len) = lens(ZstdLevel::QUICKEST);
+    if shaped_len >= plain_len || shaped_len * 4 < plain_len * 3 {
+        return shaped_len < plain_len;
+    }
+    let (shaped_len, plain_len) = lens(level);
+    shaped_len < plain_len
+}
+
+pub(crate) fn encode_dictionary(
+    out: &mut Vec<u8>,
+    dictionary: &ByteBuffer,
+    codes: &[u32],
+    effort: Effort,
+) {
     out.push(DICTIONARY);
     put_u64(out, dictionary.len() as u64);
-    put_plain(out, dictionary);
+    put_plain(out, dictionary, effort);
     let codes: Vec<i64> = codes.iter().map(|&code| i64::from(code)).collect();
-    ints::encode(out, &codes);
+    ints::encode(out, &codes, effort);
 }
 
-fn put_plain(out: &mut Vec<u8>, strings: &ByteBuffer) {
+/// Appends strings as a dictionary where that is shorter, never as shapes.
+pub(crate) fn encode_unshaped(out: &mut Vec<u8>, strings: &ByteBuffer) {
+    let mut interner = Interner::default();
+    let codes: Vec<u32> = (strings.iter())
+        .map(|string| interner.intern(string, RowDigest::of_cell(0, string)))
+        .collect();
+    if interner.len() * 2 < strings.len() {
+        encode_dictionary(out, interner.strings(), &codes, Effort::Thorough);
+    } else {
+        out.push(PLAIN);
+        put_plain(out, strings, Effort::Thorough);
+    }
+}
+
+pub(crate) fn put_plain(out: &mut Vec<u8>, strings: &ByteBuffer, effort: Effort) {
     let lengths: Vec<i64> = strings.iter().map(|string| string.len() as i64).collect();
-    ints::encode(out, &lengths);
+    ints::encode(out, &lengths, effort);
     out.extend_from_slice(strings.data());
 }
 
 /// Reads `count` values; `page` is the buffer under `reader`, which the strings then share.
 pub(crate) fn decode(
+    reader: &mut Reader<'_>,
+    page: &Bytes,
+    count: usize,
+) -> Result<Strings, Malformed> {
+    if reader.peek() == Some(SHAPED) {
+        reader.u8()?;
+        return Ok(Strings::Plain(shapes::decode(reader, page, count)?));
+    }
+    decode_unshaped(reader, page, count)
+}
+
+/// Reads `count` values that are not shaped.
+pub(crate) fn decode_unshaped(
     reader: &mut Reader<'_>,
     page: &Bytes,
     count: usize,
@@ -68,7 +127,7 @@ pub(crate) fn decode(
     }
 }
 
-fn take_plain(
+pub(crate) fn take_plain(
     reader: &mut Reader<'_>,
     page: &Bytes,
     count: usize,

@@ -6,5 +6,7 @@ pub(crate) mod bytes;
 pub(crate) mod compression;
 pub(crate) mod interner;
 pub(crate) mod ints;
+pub(crate) mod planes;
 pub(crate) mod presence;
+pub(crate) mod shapes;
 pub(crate) mod varint;

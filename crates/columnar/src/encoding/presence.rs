@@ -8,7 +8,7 @@
 
 use roaring::RoaringBitmap;
 
-use crate::encoding::ints;
+use crate::encoding::ints::{self, Effort};
 use crate::encoding::varint::{Reader, put_u64};
 use crate::error::Malformed;
 
@@ -133,7 +133,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, present: &[u32], rows: u32) {
         out.push(LIST);
         put_u64(out, present.len() as u64);
         let present: Vec<i64> = present.iter().map(|&row| i64::from(row)).collect();
-        ints::encode(out, &present);
+        ints::encode(out, &present, Effort::Quick);
     } else {
         out.push(BITMAP);
         let start = out.len();

@@ -62,6 +62,11 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// The next byte, which is not taken.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);

@@ -17,7 +17,8 @@ use crate::segment::writer::{SegmentWriter, Step};
 /// How a segment is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentOptions {
-    /// zstd's level, 1 to 22: segments are read far more often than written.
+    /// zstd's level, 1 to 22. From 6 on encodings are sought thoroughly too, which matters more
+    /// than the level and takes about as long.
     pub zstd_level: i32,
     /// How many bytes of decoded inputs are held at once, about: past it rows are written before
     /// their turn, and searches of the newest rows read more.

@@ -42,15 +42,26 @@ use crate::encoding::compression;
 use crate::encoding::varint::Reader;
 use crate::error::{FormatError, Malformed};
 use bounds::FOOTER_RAW_BYTES_MAX;
-use footer::Footer;
 pub use footer::TableKind;
+use footer::{Footer, PageEntry};
 pub use group::GroupMeta;
 use read::{check_crc, read_exactly};
 pub use source::{BytesSource, PageSource};
 pub use zone::{LevelSet, ZoneMap};
 
-/// The version that this program writes, and the newest that it reads.
-pub const VERSION: u16 = 1;
+/// The newest version that this program reads; it reads all before. Version 2 has more encodings
+/// of numbers and strings.
+pub const VERSION: u16 = 2;
+
+impl TableKind {
+    /// The version that is written: the first that has what such tables use.
+    pub(crate) const fn version(self) -> u16 {
+        match self {
+            Self::Block => 1,
+            Self::Segment => 2,
+        }
+    }
+}
 
 pub(crate) const HEADER_MAGIC: &[u8; 8] = b"VARVETBL";
 pub(crate) const TRAILER_MAGIC: &[u8; 4] = b"VRVE";
@@ -154,6 +165,25 @@ impl Table {
         footer.pages[group].iter().map(|page| &footer.columns[page.column as usize])
     }
 
+    /// How many bytes the page of a column in a group takes as stored, or `None` when the column
+    /// has no value there.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such group.
+    #[must_use]
+    pub fn page_bytes(&self, group: usize, column: &ColumnId) -> Option<u64> {
+        self.page(group, column).map(|page| u64::from(page.len))
+    }
+
+    fn page(&self, group: usize, column: &ColumnId) -> Option<PageEntry> {
+        let footer = &self.inner.footer;
+        let place = footer.columns.binary_search(column).ok()?;
+        let pages = &footer.pages[group];
+        let page = pages.binary_search_by_key(&(place as u32), |page| page.column).ok()?;
+        Some(pages[page])
+    }
+
     /// How many bytes a group's pages take as stored.
     pub(crate) fn group_bytes(&self, group: usize) -> u64 {
         self.inner.footer.pages[group].iter().map(|page| u64::from(page.len)).sum()
@@ -211,7 +241,7 @@ fn check_header(header: &[u8], name: &str) -> Result<(), FormatError> {
         Ok((version, reserved))
     };
     let (version, reserved) = read(&mut reader).map_err(|what| what.at(name, 0))?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(FormatError::Version { name: name.to_owned(), found: version, known: VERSION });
     }
     if reserved != 0 {

@@ -18,6 +18,7 @@ use crate::column_id::{ColumnClass, ColumnId};
 use crate::digest;
 use crate::encoding::bitpack::{packed_len, width_of};
 use crate::encoding::bytes::{self as strings, Strings};
+use crate::encoding::compression::ZstdLevel;
 use crate::encoding::interner::Interner;
 use crate::encoding::varint::Reader;
 use crate::encoding::{ints, presence};
@@ -29,6 +30,7 @@ pub(crate) fn encode(
     id: &ColumnId,
     seed: u64,
     cells: &Cells,
+    level: ZstdLevel,
     scratch: &mut Interner,
     digests: &mut [RowDigest],
 ) {
@@ -41,7 +43,7 @@ pub(crate) fn encode(
                     digests[row] += digest::of_int(id, seed, number).unwrap_or_default();
                 }
             }
-            ints::encode(out, numbers);
+            ints::encode(out, numbers, level.effort());
         }
         Values::Unit => {
             let digest = RowDigest::of_cell(seed, &[]);
@@ -51,17 +53,17 @@ pub(crate) fn encode(
             for (row, &code) in present().zip(codes) {
                 digests[row] += interner.digest(code);
             }
-            strings::encode_dictionary(out, interner.strings(), codes);
+            strings::encode_dictionary(out, interner.strings(), codes, level.effort());
         }
         // Messages rarely repeat, and searching them wants them in one piece.
         Values::Bytes(values) if *id == ColumnId::Message => {
             for (row, string) in present().zip(values.iter()) {
                 digests[row] += RowDigest::of_cell(seed, string);
             }
-            strings::encode_plain(out, values);
+            strings::encode_plain(out, values, level);
         }
         Values::Bytes(values) => {
-            encode_strings(out, seed, &cells.present, values, scratch, digests);
+            encode_strings(out, seed, &cells.present, values, level, scratch, digests);
         }
     }
 }
@@ -74,6 +76,7 @@ fn encode_strings(
     seed: u64,
     present: &[u32],
     values: &ByteBuffer,
+    level: ZstdLevel,
     scratch: &mut Interner,
     digests: &mut [RowDigest],
 ) {
@@ -91,9 +94,9 @@ fn encode_strings(
     }
     match codes {
         Some(codes) if dictionary_is_shorter(scratch.strings(), values) => {
-            strings::encode_dictionary(out, scratch.strings(), &codes);
+            strings::encode_dictionary(out, scratch.strings(), &codes, level.effort());
         }
-        _ => strings::encode_plain(out, values),
+        _ => strings::encode_plain(out, values, level),
     }
 }
 
@@ -182,7 +185,7 @@ mod tests {
     }
 
     /// A page of the column with a value in every `step`th row, and few or many distinct values.
-    fn page_of(id: &ColumnId, step: u32, distinct: u32) -> Vec<u8> {
+    fn page_of(id: &ColumnId, step: u32, distinct: u32, level: ZstdLevel) -> Vec<u8> {
         let is_narrow = id.digest_int_bytes() == Some(1);
         let distinct = if is_narrow { distinct.min(2) } else { distinct };
         let mut group = GroupCells::new();
@@ -201,7 +204,7 @@ mod tests {
         let mut out = Vec::new();
         let mut digests = vec![RowDigest::default(); ROWS as usize];
         let (seed, cells) = (group.seeds[place], &group.cells[place]);
-        encode(&mut out, id, seed, cells, &mut Interner::default(), &mut digests);
+        encode(&mut out, id, seed, cells, level, &mut Interner::default(), &mut digests);
         // What is digested while encoding is what reading digests.
         let column = decode(&out.clone().into(), id, ROWS, true).expect("a new page reads");
         let mut read = vec![RowDigest::default(); ROWS as usize];
@@ -220,8 +223,9 @@ mod tests {
             distinct in select(vec![1, 2, 1000]),
             edits in vec((any::<Index>(), any::<u8>()), 0..4),
             len in any::<Index>(),
+            level in select(vec![1, 9]),
         ) {
-            let mut page = page_of(&id, step, distinct);
+            let mut page = page_of(&id, step, distinct, ZstdLevel(level));
             let span = page.len();
             for (at, byte) in edits {
                 page[at.index(span)] = byte;

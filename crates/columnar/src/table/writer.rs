@@ -7,14 +7,14 @@ use varve_types::{ContentDigest, Level, LogIndex, RowDigest, TimestampNs};
 
 use crate::cells::{GroupCells, Values};
 use crate::column_id::ColumnId;
-use crate::encoding::compression::{ZstdLevel, store};
+use crate::encoding::compression::{ZstdLevel, store, store_raw};
 use crate::encoding::interner::Interner;
 use crate::table::bounds::{FOOTER_RAW_BYTES_MAX, ZONE_SERVICES_MAX};
 use crate::table::footer::{Footer, PageEntry, SectionEntry, TableKind};
 use crate::table::group::GroupMeta;
 use crate::table::page;
 use crate::table::zone::LevelSet;
-use crate::table::{HEADER_BYTES, HEADER_MAGIC, TRAILER_BYTES, TRAILER_MAGIC, VERSION};
+use crate::table::{HEADER_BYTES, HEADER_MAGIC, TRAILER_BYTES, TRAILER_MAGIC};
 
 /// A table being written. What is written so far can be taken at any time, so that a large one
 /// need not be held.
@@ -43,7 +43,7 @@ impl TableWriter {
     pub(crate) fn new(kind: TableKind, level: ZstdLevel) -> Self {
         let mut out = Vec::with_capacity(HEADER_BYTES);
         out.extend_from_slice(HEADER_MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&kind.version().to_le_bytes());
         out.extend_from_slice(&[0, 0]);
         let crc = crc32c::crc32c(&out);
         out.extend_from_slice(&crc.to_le_bytes());
@@ -78,6 +78,7 @@ impl TableWriter {
                 &group.ids[place],
                 group.seeds[place],
                 cells,
+                self.level,
                 &mut self.interner,
                 &mut digests,
             );
@@ -97,6 +98,15 @@ impl TableWriter {
         self.raw.extend_from_slice(payload);
         let (offset, len, crc) = self.append_raw();
         self.sections.push(SectionEntry { kind, offset, len, crc });
+    }
+
+    /// Adds a section that is stored as it is, so that parts of it can be read; each kind at most
+    /// once.
+    pub(crate) fn write_raw_section(&mut self, kind: u16, payload: &[u8]) {
+        let start = self.out.len();
+        let len = store_raw(&mut self.out, payload);
+        let (offset, crc) = (self.taken + start as u64, crc32c::crc32c(&self.out[start..]));
+        self.sections.push(SectionEntry { kind, offset, len: len as u32, crc });
     }
 
     /// Appends the stored form of `raw`: its offset, length and checksum.

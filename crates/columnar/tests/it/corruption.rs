@@ -91,12 +91,12 @@ fn a_table_cut_off_or_extended_is_refused() {
 #[test]
 fn a_newer_version_is_named() {
     let mut bytes = small_block().to_vec();
-    bytes[8] = 2;
+    bytes[8] = 3;
     let crc = crc32c::crc32c(&bytes[..12]).to_le_bytes();
     bytes[12..16].copy_from_slice(&crc);
     let error = Block::open(bytes.into()).expect_err("unknown version").to_string();
     expect_test::expect![[
-        "block: table format version 2 is unknown: this program reads versions 1 to 1, a newer one wrote it; upgrade this node"
+        "block: table format version 3 is unknown: this program reads versions 1 to 2, a newer one wrote it; upgrade this node"
     ]]
     .assert_eq(&error);
 }

@@ -1,0 +1,124 @@
+//! Reads strings back from shapes and values.
+
+use bytes::Bytes;
+
+use crate::byte_column::ByteColumn;
+use crate::encoding::bytes::take_plain;
+use crate::encoding::ints;
+use crate::encoding::shapes::values::Values;
+use crate::encoding::shapes::{SLOT, VALUES_MAX};
+use crate::encoding::varint::Reader;
+use crate::error::Malformed;
+use crate::table::bounds::PAGE_RAW_BYTES_MAX;
+
+/// A text of a shape, and the column of the value after it, if one follows.
+#[derive(Clone, Copy)]
+struct Piece {
+    start: u32,
+    end: u32,
+    column: Option<u32>,
+}
+
+/// The shapes of a page, taken to pieces.
+struct Shapes {
+    texts: ByteColumn,
+    pieces: Vec<Piece>,
+    /// Where the pieces of each shape begin, and where those of the last end.
+    firsts: Vec<usize>,
+    columns: usize,
+}
+
+/// Reads `count` strings; `page` is the buffer under `reader`.
+pub(crate) fn decode(
+    reader: &mut Reader<'_>,
+    page: &Bytes,
+    count: usize,
+) -> Result<ByteColumn, Malformed> {
+    let len = usize::try_from(reader.varint()?)
+        .ok()
+        .filter(|&len| len <= PAGE_RAW_BYTES_MAX)
+        .ok_or("strings are longer than the format allows")?;
+    let shapes = Shapes::take(reader, page, count)?;
+    let codes = ints::decode(reader, count)?;
+    let counts = shapes.count_values(&codes)?;
+    let mut columns = counts
+        .into_iter()
+        .map(|count| Values::decode(reader, page, count))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut data = Vec::with_capacity(len);
+    let mut offsets = Vec::with_capacity(count + 1);
+    offsets.push(0);
+    for &code in &codes {
+        for piece in shapes.pieces_of(code as usize) {
+            data.extend_from_slice(&shapes.texts.data()[piece.start as usize..piece.end as usize]);
+            if let Some(column) = piece.column {
+                columns[column as usize].put_next(&mut data);
+            }
+            if data.len() > len {
+                return Err("strings are longer than stated".into());
+            }
+        }
+        offsets.push(data.len() as u32);
+    }
+    if data.len() != len {
+        return Err("strings are shorter than stated".into());
+    }
+    Ok(ByteColumn::new(offsets, data.into()))
+}
+
+impl Shapes {
+    fn take(reader: &mut Reader<'_>, page: &Bytes, count: usize) -> Result<Self, Malformed> {
+        let shapes = usize::try_from(reader.varint()?)
+            .ok()
+            .filter(|&shapes| shapes <= count)
+            .ok_or("there are more shapes than strings")?;
+        let texts = take_plain(reader, page, shapes)?;
+        let slots = texts.data().iter().filter(|&&byte| byte == SLOT).count();
+        let slot_columns = ints::decode(reader, slots)?;
+        let columns = slot_columns.iter().max().map_or(0, |&last| last.saturating_add(1));
+        if slot_columns.iter().any(|&column| column < 0) || columns > slots as i64 {
+            return Err("a slot has an impossible column".into());
+        }
+        let mut slot_columns = slot_columns.into_iter();
+        let mut pieces = Vec::with_capacity(slots + shapes);
+        let mut firsts = Vec::with_capacity(shapes + 1);
+        for (text, ends) in texts.iter().zip(texts.offsets().windows(2)) {
+            firsts.push(pieces.len());
+            let mut start = ends[0];
+            for (at, _) in text.iter().enumerate().filter(|(_, byte)| **byte == SLOT) {
+                let end = ends[0] + at as u32;
+                let column = slot_columns.next().map(|column| column as u32);
+                pieces.push(Piece { start, end, column });
+                start = end + 1;
+            }
+            pieces.push(Piece { start, end: ends[1], column: None });
+        }
+        firsts.push(pieces.len());
+        Ok(Self { texts, pieces, firsts, columns: columns as usize })
+    }
+
+    fn pieces_of(&self, shape: usize) -> &[Piece] {
+        &self.pieces[self.firsts[shape]..self.firsts[shape + 1]]
+    }
+
+    /// How many values each column must have for strings of these shapes.
+    fn count_values(&self, codes: &[i64]) -> Result<Vec<usize>, Malformed> {
+        let mut uses = vec![0usize; self.firsts.len() - 1];
+        for &code in codes {
+            let shape = usize::try_from(code).ok().and_then(|code| uses.get_mut(code));
+            *shape.ok_or("a string has a shape that is not there")? += 1;
+        }
+        let mut counts = vec![0; self.columns];
+        let mut values = 0usize;
+        for (shape, uses) in uses.into_iter().enumerate() {
+            for column in self.pieces_of(shape).iter().filter_map(|piece| piece.column) {
+                counts[column as usize] += uses;
+                values = values.saturating_add(uses);
+            }
+        }
+        if values > VALUES_MAX {
+            return Err("strings have more values than the format allows".into());
+        }
+        Ok(counts)
+    }
+}

@@ -30,7 +30,7 @@ pub use column::{Cell, Column};
 pub use column_id::{ColumnClass, ColumnId};
 pub use encoding::presence::Presence;
 pub use error::FormatError;
-pub use index::{LevelIndex, OwnerIndex, ResourceIndex, Rollup, RollupCell};
+pub use index::{LevelIndex, OwnerIndex, ResourceIndex, Rollup, RollupCell, WordIndex};
 pub use resource::{decode_resource, encode_resource};
 pub use segment::{
     EventHours, Segment, SegmentBuilder, SegmentError, SegmentOptions, SegmentSummary,

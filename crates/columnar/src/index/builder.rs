@@ -10,6 +10,7 @@ use crate::column_id::ColumnId;
 use crate::index::levels::LevelRows;
 use crate::index::positions::PositionsWriter;
 use crate::index::rollup::Counts;
+use crate::index::words::WordsBuilder;
 use crate::index::{
     LEVELS_SECTION, OWNERS_SECTION, RESOURCES_SECTION, ROLLUP_SECTION, owners, resources,
 };
@@ -33,6 +34,7 @@ pub(crate) struct IndexBuilder {
     levels: Option<LevelRows>,
     sets: Option<Sets>,
     counts: Option<Counts>,
+    words: WordsBuilder,
 }
 
 /// Tenants' services, numbered in order of appearance.
@@ -59,6 +61,7 @@ impl IndexBuilder {
             levels: Some(LevelRows::default()),
             sets: Some(Sets::default()),
             counts: Some(Counts::new()),
+            words: WordsBuilder::default(),
         }
     }
 
@@ -67,9 +70,10 @@ impl IndexBuilder {
     pub(crate) fn add_group(&mut self, group: &GroupCells, first_row: u64) {
         debug_assert_eq!(first_row, self.rows, "BUG: a group is indexed out of its place");
         self.rows = first_row + u64::from(group.rows);
+        self.words.add_group(group);
         let Ok(end) = u32::try_from(self.rows) else {
             // A position has 32 bits: an index of some rows alone would be none.
-            *self = Self { rows: self.rows, owners: None, levels: None, sets: None, counts: None };
+            (self.owners, self.levels, self.sets, self.counts) = (None, None, None, None);
             return;
         };
         let first_row = end - group.rows;
@@ -145,6 +149,7 @@ impl IndexBuilder {
         if let Some(rollup) = rollup {
             write(ROLLUP_SECTION, rollup);
         }
+        self.words.write(table);
     }
 }
 

@@ -6,6 +6,7 @@
 //! | 4 | [`LevelIndex`] | the rows of a level |
 //! | 5 | [`ResourceIndex`] | the rows of the resources that a filter wants |
 //! | 6 | [`Rollup`] | how many rows a service has by level and hour, often by minute |
+//! | 7, 8 | [`WordIndex`] | the row groups that may have a word, and counts of frequent words |
 //!
 //! A row is its position in the table, from 0. An index that would be out of proportion is left
 //! out, and older segments have none: every reader may then answer `None`, and whoever asks reads
@@ -18,11 +19,13 @@ mod owners;
 mod positions;
 mod resources;
 mod rollup;
+mod words;
 
 pub use levels::LevelIndex;
 pub use owners::OwnerIndex;
 pub use resources::ResourceIndex;
 pub use rollup::{Rollup, RollupCell};
+pub use words::WordIndex;
 
 pub(crate) use builder::IndexBuilder;
 
@@ -34,6 +37,8 @@ const OWNERS_SECTION: u16 = 3;
 const LEVELS_SECTION: u16 = 4;
 const RESOURCES_SECTION: u16 = 5;
 const ROLLUP_SECTION: u16 = 6;
+const WORDS_SECTION: u16 = 7;
+const BUCKETS_SECTION: u16 = 8;
 
 impl Segment {
     /// Which rows each service of each tenant has.
@@ -70,6 +75,15 @@ impl Segment {
     /// When the source cannot be read or the section is damaged.
     pub fn rollup(&self) -> Result<Option<Rollup>, FormatError> {
         Rollup::open(self.table())
+    }
+
+    /// Which row groups may have a word. Reads where its buckets lie, not the buckets.
+    ///
+    /// # Errors
+    ///
+    /// When the source cannot be read or the section is damaged.
+    pub fn word_index(&self) -> Result<Option<WordIndex>, FormatError> {
+        WordIndex::open(self.table())
     }
 }
 

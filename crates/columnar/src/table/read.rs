@@ -34,6 +34,26 @@ impl Table {
             .map_err(|what| what.at(self.name(), entry.offset))
     }
 
+    /// Some bytes of a section that was stored as it is, from `offset` of what was written, under
+    /// a checksum of their own.
+    pub(crate) fn read_in_section(
+        &self,
+        kind: u16,
+        offset: u64,
+        len: u32,
+        crc: u32,
+    ) -> Result<Bytes, FormatError> {
+        let entry = self.inner.footer.sections.iter().find(|section| section.kind == kind);
+        let entry =
+            entry.ok_or_else(|| self.contradiction(format!("there is no section {kind}")))?;
+        let offset = offset.saturating_add(compression::RAW_HEAD_BYTES as u64);
+        if offset.saturating_add(len.into()) > entry.len.into() {
+            let what = Malformed::from("what is sought in a section is past its end");
+            return Err(what.at(self.name(), entry.offset));
+        }
+        self.read_checked(entry.offset + offset, len, crc, "part of a section")
+    }
+
     /// One column of one group, or `None` when the column has no value there.
     ///
     /// # Errors

@@ -6,3 +6,4 @@ mod generate;
 mod indexes;
 mod round_trip;
 mod shape;
+mod words;

@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use zstd::bulk::{Compressor, Decompressor};
 
+use crate::encoding::ints::Effort;
 use crate::encoding::varint::{Reader, put_u64};
 use crate::error::Malformed;
 
@@ -22,6 +23,19 @@ const RAW_BYTES_MIN: usize = 256;
 /// How hard zstd tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ZstdLevel(pub(crate) i32);
+
+/// From this level on, encodings are chosen by what zstd makes of them.
+const THOROUGH_LEVEL: i32 = 6;
+
+impl ZstdLevel {
+    /// The least that zstd can do: what tells two encodings apart that differ much.
+    pub(crate) const QUICKEST: Self = Self(1);
+
+    /// How hard to look for encodings, where so much is spent on compressing them.
+    pub(crate) const fn effort(self) -> Effort {
+        if self.0 < THOROUGH_LEVEL { Effort::Quick } else { Effort::Thorough }
+    }
+}
 
 thread_local! {
     // Contexts are hundreds of kilobytes; making one per page would cost more than compressing.
@@ -56,16 +70,26 @@ pub(crate) fn store_raw(out: &mut Vec<u8>, raw: &[u8]) -> usize {
     RAW_HEAD_BYTES + raw.len()
 }
 
+/// How long the stored form of `raw` is, about.
+pub(crate) fn stored_len(raw: &[u8], level: ZstdLevel) -> usize {
+    compressed(raw, level).map_or(raw.len(), |frame| frame.len())
+}
+
 /// The frame, or `None` when the bytes are too few or zstd has no memory: they then stay raw.
 fn compressed(raw: &[u8], level: ZstdLevel) -> Option<Vec<u8>> {
     if raw.len() < RAW_BYTES_MIN {
         return None;
     }
     COMPRESSOR.with_borrow_mut(|held| {
-        if held.as_ref().is_none_or(|(held_level, _)| *held_level != level) {
-            *held = Some((level, Compressor::new(level.0).ok()?));
+        let (held_level, compressor) = match held {
+            Some(held) => held,
+            None => held.insert((level, Compressor::new(level.0).ok()?)),
+        };
+        if *held_level != level {
+            compressor.set_compression_level(level.0).ok()?;
+            *held_level = level;
         }
-        held.as_mut()?.1.compress(raw).ok()
+        compressor.compress(raw).ok()
     })
 }
 

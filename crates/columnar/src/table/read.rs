@@ -64,15 +64,9 @@ impl Table {
     ///
     /// When there is no such group.
     pub fn read(&self, group: usize, column: &ColumnId) -> Result<Option<Column>, FormatError> {
-        let footer = &self.inner.footer;
-        let Ok(place) = footer.columns.binary_search(column) else {
+        let Some(page) = self.page(group, column) else {
             return Ok(None);
         };
-        let pages = &footer.pages[group];
-        let Ok(page) = pages.binary_search_by_key(&(place as u32), |page| page.column) else {
-            return Ok(None);
-        };
-        let page = pages[page];
         let stored = self.read_checked(page.offset, page.len, page.crc, "page")?;
         self.decode_page(group, &page, &stored).map(Some)
     }

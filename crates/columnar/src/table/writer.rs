@@ -14,7 +14,7 @@ use crate::table::footer::{Footer, PageEntry, SectionEntry, TableKind};
 use crate::table::group::GroupMeta;
 use crate::table::page;
 use crate::table::zone::LevelSet;
-use crate::table::{HEADER_BYTES, HEADER_MAGIC, TRAILER_BYTES, TRAILER_MAGIC, VERSION};
+use crate::table::{HEADER_BYTES, HEADER_MAGIC, TRAILER_BYTES, TRAILER_MAGIC};
 
 /// A table being written. What is written so far can be taken at any time, so that a large one
 /// need not be held.
@@ -43,7 +43,7 @@ impl TableWriter {
     pub(crate) fn new(kind: TableKind, level: ZstdLevel) -> Self {
         let mut out = Vec::with_capacity(HEADER_BYTES);
         out.extend_from_slice(HEADER_MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&kind.version().to_le_bytes());
         out.extend_from_slice(&[0, 0]);
         let crc = crc32c::crc32c(&out);
         out.extend_from_slice(&crc.to_le_bytes());
@@ -78,6 +78,7 @@ impl TableWriter {
                 &group.ids[place],
                 group.seeds[place],
                 cells,
+                self.level,
                 &mut self.interner,
                 &mut digests,
             );

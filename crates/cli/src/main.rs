@@ -15,6 +15,12 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
+
+/// It gives memory back to the system after a peak, which the system's own does not
+/// (docs/decisions/0009).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// A log store that loses nothing: one binary, one machine or many.
 #[derive(Debug, Parser)]

@@ -84,6 +84,10 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     tail_size: Option<String>,
+    /// How much all shards hold in memory together; above it senders wait [default: 64 MiB]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tail_memory: Option<String>,
     /// How much may wait to be stored; above it senders are told to wait [default: 256 MiB]
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +104,10 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     wal_file_size: Option<String>,
+    /// How much of the write-ahead log a shard may keep before it writes segments [default: 256 MiB]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wal_size: Option<String>,
     /// Room set aside for a full disk [default: 64 MiB]
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -44,6 +44,28 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// The budget of [`Self::Busy`].
+    pub(crate) const BUDGET: &str = "searches";
+
+    /// A word for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Query(_) => "invalid",
+            Self::Corrupt(_) => "corrupt",
+            Self::Unavailable(_) => "unavailable",
+            Self::Busy => "overloaded",
+        }
+    }
+
+    /// Which budget sent the search away, where one did.
+    pub(crate) const fn shed_by(&self) -> Option<&'static str> {
+        match self {
+            Self::Busy => Some(Self::BUDGET),
+            Self::Query(_) | Self::Corrupt(_) | Self::Unavailable(_) => None,
+        }
+    }
+
     /// What the client can do.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
@@ -110,7 +132,7 @@ impl Reader {
     pub(crate) async fn search(&self, search: Search) -> Result<Found, ReadError> {
         let asked = Instant::now();
         let found = self.run_search(search).await;
-        metrics::search(found.is_err(), asked.elapsed());
+        metrics::search(found.as_ref().map(|found| &found.result.explain), asked.elapsed());
         found
     }
 
@@ -158,6 +180,13 @@ impl Reader {
     pub(crate) async fn probe(&self) -> Result<(), ReadError> {
         self.host.read_all().await?;
         Ok(())
+    }
+
+    /// How many searches run, and how many wait for a place.
+    pub(crate) fn searches(&self) -> (u64, u64) {
+        let taken = |places: usize, free: usize| places.saturating_sub(free) as u64;
+        let running = taken(SEARCHES_MAX, self.running.available_permits());
+        (running, taken(WAITING_MAX, self.waiting.available_permits()))
     }
 
     /// Waits for a place among the searches that run.

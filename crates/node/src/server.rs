@@ -18,7 +18,7 @@ use varve_wal::{RecoveryReport, Wal, WalOptions};
 use crate::data_dir;
 use crate::gateway::{Budget, Gateway};
 use crate::listen::{HttpListener, connections};
-use crate::metrics::{self, Holdings};
+use crate::metrics::{self, Held};
 use crate::read::Reader;
 use crate::remembered::{CataloguePlace, RememberedShards};
 use crate::{Config, NodeError, grpc, http};
@@ -36,9 +36,6 @@ pub struct NodeOptions {
     /// Where the catalogue cache is kept.
     pub catalogue: CataloguePlace,
 }
-
-/// Encoded blocks that all shards of a node hold in memory together, in bytes.
-pub(crate) const TAIL_BYTES_MAX: usize = 64 << 20;
 
 /// What handlers share.
 pub(crate) struct Services {
@@ -77,6 +74,7 @@ impl Node {
             reserve_bytes: config.wal_reserve_bytes,
             cache_bytes: config.wal_cache_bytes,
             on_fatal: Arc::clone(&on_fatal),
+            on_round: Arc::new(metrics::wal_sync),
         };
         let (wal, report) = Wal::open(&env, &config.data_dir.join("wal"), wal_options).await?;
         say_what_was_recovered(&report);
@@ -92,8 +90,9 @@ impl Node {
             settings: HostSettings {
                 shard: ShardOptions { flush_bytes: config.tail_bytes, ..ShardOptions::default() },
                 propose_limit: config.request_timeout,
-                tail_bytes: TAIL_BYTES_MAX as u64,
+                tail_bytes: config.tail_memory_bytes,
                 free_bytes_min: config.disk_free_min_bytes,
+                log_bytes: config.wal_bytes,
                 ..HostSettings::default()
             },
             on_fatal,
@@ -225,23 +224,30 @@ impl Services {
         }
     }
 
-    /// Brings the gauges up to date.
-    pub(crate) fn refresh_gauges(&self) {
-        let mut holdings = Holdings {
-            queue_bytes: self.gateway.budget().used_bytes(),
+    /// Brings the metrics up to date that are looked up.
+    pub(crate) fn refresh_metrics(&self) {
+        let wal = self.wal.stats();
+        let (searches_running, searches_waiting) = self.reader.searches();
+        let mut held = Held {
+            queue_bytes: self.gateway.budget().used_bytes() as u64,
+            queue_batches: self.gateway.waiting_batches(),
+            searches_running,
+            searches_waiting,
+            wal_bytes: wal.file_bytes,
+            wal_written_bytes: wal.written_bytes,
             disk_full: self.host.is_disk_full(),
-            ..Holdings::default()
+            ..Held::default()
         };
         for shard in self.host.status() {
-            *holdings.shards.entry(shard.state).or_default() += 1;
+            *held.shards.entry(shard.state).or_default() += 1;
             if let Some(here) = shard.here {
-                holdings.rows += here.rows;
-                holdings.segment_bytes += here.disk_bytes;
-                holdings.tail_bytes += here.tail_bytes;
-                holdings.segments += here.segments as u64;
+                held.rows += here.rows;
+                held.segment_bytes += here.disk_bytes;
+                held.tail_bytes += here.tail_bytes;
+                held.segments += here.segments as u64;
             }
         }
-        metrics::holdings(&holdings);
+        held.show();
     }
 }
 

@@ -47,7 +47,7 @@ mod written;
 pub use error::WalError;
 pub use group::{Outcome, WalGroup};
 pub use index::GroupState;
-pub use options::{OnFatal, WalOptions};
+pub use options::{OnFatal, OnRound, WalOptions};
 pub use recovery::{Cut, DamagedPlace, RecoveryReport};
 pub use stats::{Pin, WalStats};
 pub use wal::Wal;

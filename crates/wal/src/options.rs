@@ -30,6 +30,9 @@ const FILE_BYTES_MIN: u64 = 16 << 10;
 /// production it prints the message and ends the process.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Told how long each round took to write and sync; it must return at once.
+pub type OnRound = Arc<dyn Fn(Duration) + Send + Sync>;
+
 /// How a log is set up.
 #[derive(Clone)]
 pub struct WalOptions {
@@ -43,13 +46,21 @@ pub struct WalOptions {
     /// Told when a write or an fsync failed: the process must end, because nobody knows any
     /// longer what is on the disk.
     pub on_fatal: OnFatal,
+    /// Told how long each round took.
+    pub on_round: OnRound,
 }
 
 impl WalOptions {
-    /// Files, reserve and cache of 64 MiB each.
+    /// Files, reserve and cache of 64 MiB each, and nobody told of rounds.
     #[must_use]
     pub fn new(on_fatal: OnFatal) -> Self {
-        Self { file_bytes: 64 << 20, reserve_bytes: 64 << 20, cache_bytes: 64 << 20, on_fatal }
+        Self {
+            file_bytes: 64 << 20,
+            reserve_bytes: 64 << 20,
+            cache_bytes: 64 << 20,
+            on_fatal,
+            on_round: Arc::new(|_| ()),
+        }
     }
 
     /// The largest entry, vote or log id in bytes: what a file holds besides its header and one

@@ -1,7 +1,5 @@
 //! What the log tells of itself to operators and to whoever decides who must flush.
 
-use std::time::Duration;
-
 use varve_types::{GroupId, LogIndex};
 
 /// Counters since the log was opened, and how large it is now.
@@ -9,8 +7,6 @@ use varve_types::{GroupId, LogIndex};
 pub struct WalStats {
     /// Rounds written, each with one fdatasync.
     pub rounds: u64,
-    /// How long writing and syncing them took together.
-    pub round_time: Duration,
     /// Records written.
     pub records: u64,
     /// Bytes written.
@@ -29,7 +25,6 @@ pub struct WalStats {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) rounds: u64,
-    pub(crate) round_time: Duration,
     pub(crate) records: u64,
     pub(crate) written_bytes: u64,
 }

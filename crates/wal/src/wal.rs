@@ -128,10 +128,9 @@ impl Wal {
     #[must_use]
     pub fn stats(&self) -> WalStats {
         let state = self.owner.shared.lock();
-        let Tally { rounds, round_time, records, written_bytes } = state.tally;
+        let Tally { rounds, records, written_bytes } = state.tally;
         WalStats {
             rounds,
-            round_time,
             records,
             written_bytes,
             files: state.files.len(),

@@ -31,6 +31,8 @@ pub struct Config {
     pub window_bytes: u64,
     /// Encoded blocks in memory per shard after which they are written out as segments, in bytes.
     pub tail_bytes: u64,
+    /// Encoded blocks in memory of all shards together; above it appends wait, in bytes.
+    pub tail_memory_bytes: u64,
     /// Decoded requests that wait to be stored; above it the node answers 429. In bytes.
     pub queue_bytes: usize,
     /// How long a request may take before its outcome is reported as unknown.
@@ -39,6 +41,9 @@ pub struct Config {
     pub disk_free_min_bytes: u64,
     /// One file of the write-ahead log, in bytes.
     pub wal_file_bytes: u64,
+    /// The write-ahead log that is kept for a shard before the shard is made to write out what it
+    /// holds, in bytes.
+    pub wal_bytes: u64,
     /// Room set aside so that votes, seals and purges still go through on a full disk, in bytes.
     pub wal_reserve_bytes: u64,
     /// Entries of the write-ahead log kept in memory, in bytes.

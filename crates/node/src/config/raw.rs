@@ -41,6 +41,9 @@ pub struct RawConfig {
     /// How much a shard holds in memory before it writes segments.
     #[serde(deserialize_with = "text")]
     pub tail_size: String,
+    /// Memory for what all shards hold together before it is written out.
+    #[serde(deserialize_with = "text")]
+    pub tail_memory: String,
     /// How much may wait to be stored.
     #[serde(deserialize_with = "text")]
     pub queue_size: String,
@@ -53,6 +56,9 @@ pub struct RawConfig {
     /// One file of the write-ahead log.
     #[serde(deserialize_with = "text")]
     pub wal_file_size: String,
+    /// How much of the log a shard may keep from being freed.
+    #[serde(deserialize_with = "text")]
+    pub wal_size: String,
     /// Room set aside for a full disk.
     #[serde(deserialize_with = "text")]
     pub wal_reserve_size: String,
@@ -73,10 +79,12 @@ impl Default for RawConfig {
             window: "6h".to_owned(),
             window_size: "4 GiB".to_owned(),
             tail_size: "8 MiB".to_owned(),
+            tail_memory: "64 MiB".to_owned(),
             queue_size: "256 MiB".to_owned(),
             request_timeout: "30s".to_owned(),
             disk_free_min: "256 MiB".to_owned(),
             wal_file_size: "64 MiB".to_owned(),
+            wal_size: "256 MiB".to_owned(),
             wal_reserve_size: "64 MiB".to_owned(),
             wal_cache_size: "32 MiB".to_owned(),
         }
@@ -95,10 +103,12 @@ pub(super) const KEYS: &[&str] = &[
     "window",
     "window_size",
     "tail_size",
+    "tail_memory",
     "queue_size",
     "request_timeout",
     "disk_free_min",
     "wal_file_size",
+    "wal_size",
     "wal_reserve_size",
     "wal_cache_size",
 ];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use varve_types::limits;
 
 use super::{Config, RawConfig};
@@ -45,6 +45,22 @@ pub enum ConfigError {
         /// From where to where.
         bounds: &'static str,
     },
+    /// Two values that do not go together.
+    #[error(
+        "configuration key `{key}`: {value:?} is less than `{other}`, {other_value:?}; {remedy}"
+    )]
+    Less {
+        /// The smaller one's key.
+        key: &'static str,
+        /// As it was given.
+        value: String,
+        /// The key of what it must hold.
+        other: &'static str,
+        /// As it was given.
+        other_value: String,
+        /// Which to change, and why.
+        remedy: &'static str,
+    },
     /// An address is open to others while nothing protects it.
     #[error(
         "configuration key `{key}`: {address} is reachable from other machines, and nothing is encrypted or authenticated yet; listen on 127.0.0.1, or set `insecure` (--insecure) if the network is trusted"
@@ -72,6 +88,14 @@ impl RawConfig {
         if self.data_dir.is_empty() {
             return Err(value("data_dir", "", "a directory"));
         }
+        let tail_bytes = size("tail_size", &self.tail_size, 1 << 16, 64 * MIB, "64 KiB to 64 MiB")?;
+        let wal_file_bytes = size(
+            "wal_file_size",
+            &self.wal_file_size,
+            WAL_FILE_BYTES_MIN,
+            1 << 30,
+            "32 MiB to 1 GiB",
+        )?;
         Ok(Config {
             data_dir: PathBuf::from(&self.data_dir),
             listen_http: self.address("listen_http", &self.listen_http)?,
@@ -79,7 +103,8 @@ impl RawConfig {
             peer_address: if advertised.is_empty() { peer.to_string() } else { advertised.clone() },
             window: duration("window", &self.window, WINDOW_BOUNDS)?,
             window_bytes: size("window_size", &self.window_size, MIB, 1 << 40, "1 MiB to 1 TiB")?,
-            tail_bytes: size("tail_size", &self.tail_size, 1 << 16, 64 * MIB, "64 KiB to 64 MiB")?,
+            tail_bytes,
+            tail_memory_bytes: self.tail_memory(tail_bytes)?,
             queue_bytes: memory("queue_size", &self.queue_size)?,
             request_timeout: duration("request_timeout", &self.request_timeout, TIMEOUT_BOUNDS)?,
             disk_free_min_bytes: size(
@@ -89,13 +114,8 @@ impl RawConfig {
                 u64::MAX,
                 "0 and above",
             )?,
-            wal_file_bytes: size(
-                "wal_file_size",
-                &self.wal_file_size,
-                WAL_FILE_BYTES_MIN,
-                1 << 30,
-                "32 MiB to 1 GiB",
-            )?,
+            wal_file_bytes,
+            wal_bytes: self.wal_bytes(wal_file_bytes)?,
             wal_reserve_bytes: size(
                 "wal_reserve_size",
                 &self.wal_reserve_size,
@@ -105,6 +125,38 @@ impl RawConfig {
             )?,
             wal_cache_bytes: memory("wal_cache_size", &self.wal_cache_size)?,
         })
+    }
+
+    /// Shards are written out when each holds `tail_size`: with less for all of them together,
+    /// appends would wait for a flush that never comes.
+    fn tail_memory(&self, tail_bytes: u64) -> Result<u64, ConfigError> {
+        let bytes = memory("tail_memory", &self.tail_memory)? as u64;
+        if bytes < tail_bytes {
+            return Err(ConfigError::Less {
+                key: "tail_memory",
+                value: self.tail_memory.clone(),
+                other: "tail_size",
+                other_value: self.tail_size.clone(),
+                remedy: "one shard's tail must fit in the memory for all of them",
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// The log is freed by whole files.
+    fn wal_bytes(&self, wal_file_bytes: u64) -> Result<u64, ConfigError> {
+        let bytes =
+            size("wal_size", &self.wal_size, WAL_FILE_BYTES_MIN, 1 << 40, "32 MiB to 1 TiB")?;
+        if bytes < wal_file_bytes {
+            return Err(ConfigError::Less {
+                key: "wal_size",
+                value: self.wal_size.clone(),
+                other: "wal_file_size",
+                other_value: self.wal_file_size.clone(),
+                remedy: "the log is freed by whole files; make it larger, or its files smaller",
+            });
+        }
+        Ok(bytes)
     }
 
     fn address(&self, key: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
@@ -136,8 +188,11 @@ fn duration(
     (min, max, bounds): (Duration, Duration, &'static str),
 ) -> Result<Duration, ConfigError> {
     let wanted = "a duration, for example \"6h\" or \"30s\"";
-    let parsed: SignedDuration = text.parse().map_err(|_| value(key, text, wanted))?;
-    let parsed = Duration::try_from(parsed).map_err(|_| value(key, text, wanted))?;
+    let span: Span = text.parse().map_err(|_| value(key, text, wanted))?;
+    let parsed = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .and_then(Duration::try_from)
+        .map_err(|_| value(key, text, wanted))?;
     if parsed < min || parsed > max {
         return Err(ConfigError::Bounds { key, value: text.to_owned(), bounds });
     }
@@ -189,6 +244,8 @@ mod tests {
             refusal(|raw| raw.window = "1s".into()),
             refusal(|raw| raw.tail_size = "1 GiB".into()),
             refusal(|raw| raw.queue_size = "lots".into()),
+            refusal(|raw| (raw.tail_memory, raw.tail_size) = ("8 MiB".into(), "9 MiB".into())),
+            refusal(|raw| raw.wal_size = "32 MiB".into()),
             refusal(|raw| raw.advertise_peer = "nowhere".into()),
         ]
         .join("\n");
@@ -199,8 +256,18 @@ mod tests {
             configuration key `window`: "1s" is outside 10s to 7d
             configuration key `tail_size`: "1 GiB" is outside 64 KiB to 64 MiB
             configuration key `queue_size`: "lots" is not a size, for example "64 MiB"
+            configuration key `tail_memory`: "8 MiB" is less than `tail_size`, "9 MiB"; one shard's tail must fit in the memory for all of them
+            configuration key `wal_size`: "32 MiB" is less than `wal_file_size`, "64 MiB"; the log is freed by whole files; make it larger, or its files smaller
             configuration key `advertise_peer`: "nowhere" is not HOST:PORT, for example "a:9432""#]]
         .assert_eq(&said);
+    }
+
+    #[test]
+    fn the_bounds_that_errors_name_are_taken() {
+        for window in ["10s", "90m", "1h 30m", "7d", "1w"] {
+            let raw = RawConfig { window: window.to_owned(), ..RawConfig::default() };
+            assert!(raw.resolve().is_ok(), "{window}");
+        }
     }
 
     #[test]

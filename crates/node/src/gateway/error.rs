@@ -29,6 +29,12 @@ pub enum AppendError {
         /// `queue_size`, in bytes.
         budget_bytes: usize,
     },
+    /// Shards hold more than the node's budget for it, and have not written it out in time.
+    /// Nothing of the batch was stored.
+    #[error(
+        "blocks in memory take more than `tail_memory` of this node and are not written out in time"
+    )]
+    TailsFull,
     /// The request alone is larger than the node's budget.
     #[error(
         "the request takes {bytes} bytes, more than `queue_size` of this node, {budget_bytes} bytes"
@@ -79,7 +85,7 @@ impl AppendError {
                  long ago; start a new epoch when in doubt"
                     .to_owned()
             }
-            Self::Overloaded { .. } => {
+            Self::Overloaded { .. } | Self::TailsFull => {
                 "send it again after the delay, or send more slowly".to_owned()
             }
             Self::OverBudget { .. } => {
@@ -113,7 +119,7 @@ impl AppendError {
         match self {
             Self::Conflict { .. } => "conflict",
             Self::Forgotten { .. } => "forgotten",
-            Self::Overloaded { .. } => "overloaded",
+            Self::Overloaded { .. } | Self::TailsFull => "overloaded",
             Self::OverBudget { .. } => "too_large",
             Self::TooManyProducers => "too_many_producers",
             Self::DiskFull => "disk_full",
@@ -126,13 +132,35 @@ impl AppendError {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Overloaded { .. } | Self::Unconfirmed { .. } => Some(Duration::from_secs(1)),
+            Self::Overloaded { .. } | Self::TailsFull | Self::Unconfirmed { .. } => {
+                Some(Duration::from_secs(1))
+            }
             Self::DiskFull => Some(Duration::from_secs(10)),
             Self::TooManyProducers => Some(Duration::from_secs(60)),
             Self::Conflict { .. }
             | Self::Forgotten { .. }
             | Self::OverBudget { .. }
             | Self::Refused { .. } => None,
+        }
+    }
+
+    /// All that [`Self::shed_by`] answers.
+    pub(crate) const BUDGETS: [&str; 4] =
+        ["queue_size", "tail_memory", "disk_free_min", "producers"];
+
+    /// Which budget sent the batch away, where one did.
+    #[must_use]
+    pub const fn shed_by(&self) -> Option<&'static str> {
+        match self {
+            Self::Overloaded { .. } => Some("queue_size"),
+            Self::TailsFull => Some("tail_memory"),
+            Self::DiskFull => Some("disk_free_min"),
+            Self::TooManyProducers => Some("producers"),
+            Self::Conflict { .. }
+            | Self::Forgotten { .. }
+            | Self::OverBudget { .. }
+            | Self::Refused { .. }
+            | Self::Unconfirmed { .. } => None,
         }
     }
 

@@ -11,6 +11,7 @@ mod lanes;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,8 +30,7 @@ use self::bucket::{Bucket, Part, PartReply};
 pub(crate) use self::budget::{Budget, Reservation};
 pub(crate) use self::error::AppendError;
 use self::lanes::Lanes;
-use crate::metrics;
-use crate::server::TAIL_BYTES_MAX;
+use crate::metrics::{self, Protocol};
 
 /// How long to wait before asking the catalog again for a route that is about to change.
 const ROUTE_RETRY: Duration = Duration::from_millis(5);
@@ -40,6 +40,8 @@ const ROUTE_RETRY: Duration = Duration::from_millis(5);
 pub(crate) struct Appended {
     /// Records stored, or found stored already.
     pub accepted: usize,
+    /// What they take, decoded.
+    pub bytes: usize,
     /// Every part of it had been stored before.
     pub duplicate: bool,
     /// Where the records are.
@@ -55,6 +57,8 @@ pub(crate) struct Gateway {
     lanes: Lanes,
     budget: Budget,
     request_timeout: Duration,
+    /// Batches that wait for their acknowledgement.
+    waiting: AtomicU64,
     buckets: Mutex<BTreeMap<ShardId, Bucket>>,
 }
 
@@ -63,7 +67,14 @@ impl Gateway {
     #[must_use]
     pub(crate) fn new(host: Host, env: Env, budget: Budget, request_timeout: Duration) -> Self {
         let lanes = Lanes::new(env.random.next_u64());
-        Self { host, env, lanes, budget, request_timeout, buckets: Mutex::default() }
+        let (waiting, buckets) = (AtomicU64::new(0), Mutex::default());
+        Self { host, env, lanes, budget, request_timeout, waiting, buckets }
+    }
+
+    /// How many batches wait for their acknowledgement.
+    #[must_use]
+    pub(crate) fn waiting_batches(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// The memory that requests may take.
@@ -81,8 +92,10 @@ impl Gateway {
         &self,
         batch: Batch,
         want_ids: bool,
+        protocol: Protocol,
     ) -> Result<Appended, AppendError> {
         let received = Instant::now();
+        let _waits = Waits::new(&self.waiting);
         let result = match batch.key {
             Some(key) => {
                 let records = batch.records;
@@ -90,7 +103,9 @@ impl Gateway {
             }
             None => self.append_without_key(batch, want_ids).await,
         };
-        metrics::append(result.as_ref(), received.elapsed());
+        if let Ok(appended) = &result {
+            metrics::appended(protocol, appended, received.elapsed());
+        }
         result
     }
 
@@ -144,7 +159,7 @@ impl Gateway {
         match timeout_at(deadline, self.store(&batch, &mut last_failure)).await {
             Ok(Ok((placements, duplicate))) => {
                 let ids = if want_ids { batch.ids(&placements) } else { Vec::new() };
-                Ok(Appended { accepted: batch.records.len(), duplicate, placements, ids })
+                Ok(Appended { accepted: batch.records.len(), bytes, duplicate, placements, ids })
             }
             Ok(Err(error)) => Err(error),
             Err(_) => {
@@ -166,6 +181,7 @@ impl Gateway {
         while !left.is_empty() {
             let (sent, mut again) = self.send(batch, &left);
             let mut wait = !again.is_empty();
+            let mut refused = None;
             for (range, reply) in join_all(sent).await {
                 match reply {
                     PartReply::Applied(outcome) => {
@@ -179,12 +195,8 @@ impl Gateway {
                         again.push(range);
                         wait = true;
                     }
-                    PartReply::Failed(ProposeError::DiskFull) => return Err(AppendError::DiskFull),
-                    PartReply::Failed(ProposeError::Overloaded(_)) => {
-                        return Err(AppendError::Overloaded { budget_bytes: TAIL_BYTES_MAX });
-                    }
-                    PartReply::Failed(ProposeError::Refused(why)) => {
-                        return Err(AppendError::Refused { why });
+                    PartReply::Failed(error) if let Some(refusal) = refusal(&error) => {
+                        refused = Some(refusal);
                     }
                     PartReply::Failed(error) => {
                         *last_failure = error.to_string();
@@ -193,7 +205,16 @@ impl Gateway {
                     }
                 }
             }
-            left = again;
+            match refused {
+                None => left = again,
+                Some(refusal) if placements.is_empty() => return Err(refusal),
+                // Another shard has stored its part: only under the same key is it safe to send
+                // the batch again.
+                Some(refusal) => {
+                    let (key, why) = (batch.key.clone(), refusal.to_string());
+                    return Err(AppendError::Unconfirmed { key, why, records: None });
+                }
+            }
             if wait {
                 sleep(ROUTE_RETRY).await;
             }
@@ -229,6 +250,32 @@ impl Gateway {
             unrouted.extend(range.without(&routed).into_iter().filter(|&r| batch.has_rows(r)));
         }
         (sent, unrouted)
+    }
+}
+
+/// Counts a batch for as long as somebody waits for it: whoever stops waiting drops this too.
+struct Waits<'a>(&'a AtomicU64);
+
+impl<'a> Waits<'a> {
+    fn new(waiting: &'a AtomicU64) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What makes it useless to offer a block again at once; it was not stored.
+fn refusal(error: &ProposeError) -> Option<AppendError> {
+    match error {
+        ProposeError::DiskFull => Some(AppendError::DiskFull),
+        ProposeError::Overloaded(_) => Some(AppendError::TailsFull),
+        ProposeError::Refused(why) => Some(AppendError::Refused { why: why.clone() }),
+        _ => None,
     }
 }
 
@@ -322,6 +369,7 @@ impl Routed {
 impl Appended {
     fn extend(&mut self, piece: Self) {
         self.accepted += piece.accepted;
+        self.bytes += piece.bytes;
         self.duplicate &= piece.duplicate;
         self.placements.extend(piece.placements);
         self.ids.extend(piece.ids);

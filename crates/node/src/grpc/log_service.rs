@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
@@ -18,6 +19,7 @@ use varve_types::{LogIndex, RecordId, ShardId, TenantId, TimeRange, TimestampNs,
 
 use super::status::Refusal;
 use crate::gateway::Appended;
+use crate::metrics::Protocol;
 use crate::server::Services;
 
 /// Batches of one stream that are stored at the same time; a producer's window.
@@ -48,14 +50,21 @@ impl LogApi {
 
     async fn store(&self, request: v1::AppendRequest) -> Result<v1::AppendResponse, Refusal> {
         let want_ids = request.want_ids;
-        let batch = self
-            .services
-            .env
-            .blocking
-            .run(move || varve_ingest::grpc::decode(TenantId(0), request))
-            .await?;
-        Ok(response(&self.services.gateway.append(batch, want_ids).await?))
+        let gateway = &self.services.gateway;
+        let held = gateway.budget().reserve(bytes_about(&request))?;
+        let decode = move || {
+            let batch = varve_ingest::grpc::decode(TenantId(0), request);
+            drop(held);
+            batch
+        };
+        let batch = self.services.env.blocking.run(decode).await?;
+        Ok(response(&gateway.append(batch, want_ids, Protocol::Grpc).await?))
     }
+}
+
+/// About what a request takes in memory until it is decoded.
+fn bytes_about(request: &v1::AppendRequest) -> usize {
+    request.encoded_len() + size_of_val(&*request.records)
 }
 
 fn response(appended: &Appended) -> v1::AppendResponse {

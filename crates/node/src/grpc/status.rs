@@ -5,6 +5,7 @@ use varve_ingest::{ErrorKind, IngestError};
 use varve_proto::v1;
 
 use crate::gateway::AppendError;
+use crate::metrics::{self, Protocol};
 use crate::read::ReadError;
 
 /// Metadata that carries the key under which an unconfirmed batch may be sent again.
@@ -40,6 +41,7 @@ impl Refusal {
                 AppendError::Forgotten { .. } => Code::FailedPrecondition,
                 AppendError::OverBudget { .. } => Code::OutOfRange,
                 AppendError::Overloaded { .. }
+                | AppendError::TailsFull
                 | AppendError::TooManyProducers
                 | AppendError::DiskFull => Code::ResourceExhausted,
                 AppendError::Refused { .. } => Code::Internal,
@@ -60,6 +62,7 @@ impl Refusal {
                 AppendError::Forgotten { .. } => "FORGOTTEN",
                 AppendError::OverBudget { .. } => "TOO_LARGE",
                 AppendError::Overloaded { .. }
+                | AppendError::TailsFull
                 | AppendError::TooManyProducers
                 | AppendError::DiskFull => "OVERLOADED",
                 AppendError::Refused { .. } => "INVALID",
@@ -99,14 +102,18 @@ impl Refusal {
     }
 }
 
+/// Every batch that is bad input is answered through here, and counted.
 impl From<IngestError> for Refusal {
     fn from(error: IngestError) -> Self {
+        metrics::refused(Protocol::Grpc);
         Self::Ingest(error)
     }
 }
 
+/// Every batch that is not stored is answered through here, and counted.
 impl From<AppendError> for Refusal {
     fn from(error: AppendError) -> Self {
+        metrics::not_appended(&error);
         Self::Append(error)
     }
 }

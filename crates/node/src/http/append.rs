@@ -12,6 +12,7 @@ use varve_types::{BatchKey, TenantId};
 
 use super::{ApiError, body};
 use crate::gateway::Appended;
+use crate::metrics::Protocol;
 use crate::server::Services;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -46,7 +47,8 @@ pub(super) async fn append(
         })
         .await?;
     let single = decoded.single;
-    let appended = services.gateway.append(decoded.batch, want_ids || single).await?;
+    let want = want_ids || single;
+    let appended = services.gateway.append(decoded.batch, want, Protocol::Http).await?;
     Ok(Json(answer(&appended, single, want_ids)))
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use varve_ingest::{ErrorKind, IngestError};
 
 use crate::gateway::AppendError;
+use crate::metrics::{self, Protocol};
 use crate::read::ReadError;
 
 /// An answer that is an error.
@@ -49,12 +50,15 @@ impl ApiError {
     }
 }
 
+/// Every batch that is not stored is answered through here, and counted.
 impl From<AppendError> for ApiError {
     fn from(error: AppendError) -> Self {
+        metrics::not_appended(&error);
         let status = match &error {
             AppendError::Conflict { .. } | AppendError::Forgotten { .. } => StatusCode::CONFLICT,
             AppendError::OverBudget { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             AppendError::Overloaded { .. }
+            | AppendError::TailsFull
             | AppendError::TooManyProducers
             | AppendError::DiskFull => StatusCode::TOO_MANY_REQUESTS,
             AppendError::Refused { .. } => StatusCode::INTERNAL_SERVER_ERROR,
@@ -74,6 +78,7 @@ impl From<AppendError> for ApiError {
 
 impl From<IngestError> for ApiError {
     fn from(error: IngestError) -> Self {
+        metrics::refused(Protocol::Http);
         let (status, code) = match error.kind() {
             ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "invalid"),
             ErrorKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
@@ -98,13 +103,13 @@ impl From<IngestError> for ApiError {
 
 impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
-        let (status, code) = match &error {
-            ReadError::Query(_) => (StatusCode::BAD_REQUEST, "invalid"),
-            ReadError::Corrupt(_) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt"),
-            ReadError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-            ReadError::Busy => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+        let status = match &error {
+            ReadError::Query(_) => StatusCode::BAD_REQUEST,
+            ReadError::Corrupt(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            ReadError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ReadError::Busy => StatusCode::TOO_MANY_REQUESTS,
         };
-        let mut answer = Self::new(status, code, error.to_string(), error.hint());
+        let mut answer = Self::new(status, error.code(), error.to_string(), error.hint());
         if matches!(error, ReadError::Busy | ReadError::Unavailable(_)) {
             answer.retry_after_seconds = Some(1);
         }

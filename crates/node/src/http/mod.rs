@@ -34,7 +34,7 @@ pub(crate) fn router(services: Arc<Services>) -> Router {
 }
 
 async fn metrics_text(State(services): State<Arc<Services>>) -> Response {
-    services.refresh_gauges();
+    services.refresh_metrics();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::render()).into_response()
 }
 

@@ -63,7 +63,7 @@ impl Writer {
         if let Err(failure) = self.write(round, file, note).await {
             return Err((failure, items));
         }
-        self.shared.lock().tally.round_time += began.elapsed();
+        (self.shared.options.on_round)(began.elapsed());
         self.synced = last;
         self.position = Some(offset + bytes as u64);
         self.publish(placements, records, bytes);

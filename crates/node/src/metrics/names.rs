@@ -1,0 +1,79 @@
+//! The names of all metrics, and what `/metrics` says of each. docs/metrics.md says more.
+
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+pub(super) const APPEND_SECONDS: &str = "varve_append_seconds";
+pub(super) const APPEND_BATCHES: &str = "varve_append_batches_total";
+pub(super) const APPEND_RECORDS: &str = "varve_append_records_total";
+pub(super) const APPEND_BYTES: &str = "varve_append_bytes_total";
+pub(super) const APPEND_DUPLICATES: &str = "varve_append_duplicate_batches_total";
+pub(super) const APPEND_ERRORS: &str = "varve_append_errors_total";
+pub(super) const REFUSED: &str = "varve_append_refused_requests_total";
+pub(super) const SHEDS: &str = "varve_sheds_total";
+pub(super) const BLOCK_ROWS: &str = "varve_block_rows";
+pub(super) const QUEUE_BYTES: &str = "varve_queue_bytes";
+pub(super) const QUEUE_BATCHES: &str = "varve_queue_batches";
+
+pub(super) const WAL_SYNC_SECONDS: &str = "varve_wal_sync_seconds";
+pub(super) const WAL_WRITTEN_BYTES: &str = "varve_wal_written_bytes_total";
+pub(super) const WAL_BYTES: &str = "varve_wal_bytes";
+
+pub(super) const DISK_FULL: &str = "varve_disk_full";
+pub(super) const SHARDS: &str = "varve_shards";
+pub(super) const ROWS: &str = "varve_rows";
+pub(super) const SEGMENTS: &str = "varve_segments";
+pub(super) const SEGMENT_BYTES: &str = "varve_segment_bytes";
+pub(super) const TAIL_BYTES: &str = "varve_tail_bytes";
+
+pub(super) const SEARCH_SECONDS: &str = "varve_search_seconds";
+pub(super) const SEARCH_PAGES: &str = "varve_search_pages_total";
+pub(super) const SEARCH_ROWS: &str = "varve_search_rows_total";
+pub(super) const SEARCHES: &str = "varve_searches";
+pub(super) const SEARCH_ERRORS: &str = "varve_search_errors_total";
+
+/// Tells the recorder what each metric is.
+pub(super) fn describe() {
+    for (name, help) in HISTOGRAMS {
+        describe_histogram!(*name, *help);
+    }
+    for (name, help) in COUNTERS {
+        describe_counter!(*name, *help);
+    }
+    for (name, help) in GAUGES {
+        describe_gauge!(*name, *help);
+    }
+}
+
+const HISTOGRAMS: &[(&str, &str)] = &[
+    (APPEND_SECONDS, "Time from a decoded batch to its acknowledgement."),
+    (BLOCK_ROWS, "Rows gathered into one block."),
+    (WAL_SYNC_SECONDS, "Time to write and fsync one round of the write-ahead log."),
+    (SEARCH_SECONDS, "Time to answer a search."),
+];
+
+const COUNTERS: &[(&str, &str)] = &[
+    (APPEND_BATCHES, "Batches acknowledged, by protocol."),
+    (APPEND_RECORDS, "Records acknowledged, by protocol."),
+    (APPEND_BYTES, "Decoded bytes of records acknowledged, by protocol."),
+    (APPEND_DUPLICATES, "Batches acknowledged that had been stored before."),
+    (APPEND_ERRORS, "Batches not acknowledged, by code."),
+    (REFUSED, "Requests refused as bad input, by protocol."),
+    (SHEDS, "Requests sent away because a budget was used up, by budget."),
+    (WAL_WRITTEN_BYTES, "Bytes written to the write-ahead log."),
+    (SEARCH_PAGES, "Pages that searches read."),
+    (SEARCH_ROWS, "Rows that searches looked at."),
+    (SEARCH_ERRORS, "Searches that failed, by code."),
+];
+
+const GAUGES: &[(&str, &str)] = &[
+    (QUEUE_BYTES, "Memory taken by requests on their way."),
+    (QUEUE_BATCHES, "Batches that wait for their acknowledgement."),
+    (SEARCHES, "Searches on this node, by state: running, or waiting for a place."),
+    (WAL_BYTES, "Bytes of the files of the write-ahead log."),
+    (DISK_FULL, "1 while appends are refused for want of room on the disk."),
+    (SHARDS, "Shards on this node, by state."),
+    (ROWS, "Rows stored on this node."),
+    (SEGMENTS, "Segments on this node."),
+    (SEGMENT_BYTES, "Bytes of segments and manifests on this node."),
+    (TAIL_BYTES, "Bytes of blocks not yet written out as segments."),
+];

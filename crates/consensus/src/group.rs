@@ -16,7 +16,7 @@ use varve_types::{GroupId, LogIndex, NodeId, ReplicaId};
 use crate::log_store::LogStore;
 use crate::machine::Machine;
 use crate::network::Links;
-use crate::raft_types::{Payload, Place, Reply, Types};
+use crate::raft_types::{LogId, Payload, Place, Reply, Types};
 
 pub(crate) type Raft = openraft::Raft<Types, Machine>;
 
@@ -156,6 +156,14 @@ impl Group {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         metrics.running_state.as_ref().err().map(ToString::to_string)
+    }
+
+    /// How many entries are committed and not applied yet.
+    pub(crate) fn apply_lag(&self) -> u64 {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let index = |id: Option<LogId>| id.map_or(0, |id| id.index() + 1);
+        index(metrics.local_committed).saturating_sub(index(metrics.last_applied))
     }
 
     /// Up to where the state is durable outside of the log.

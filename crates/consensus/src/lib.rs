@@ -11,6 +11,7 @@
 //! | `rollover` | the plan of a rollover, and carrying it out |
 //! | `machine` | what logs are applied to, and snapshots |
 //! | `log_store` | a group's log in the shared write-ahead log |
+//! | `upkeep` | what shards share: memory of tails, the queue of merges, counts |
 //! | `group` | one running Raft |
 //! | `network` | Raft's messages over a transport |
 //! | `codec` | bytes |
@@ -27,13 +28,15 @@ mod network;
 mod raft_types;
 mod rollover;
 mod runtime;
+mod upkeep;
 
 pub use catalog::{Catalog, Closed, ClusterId, Node, Settings, ShardEntry, ShardState, Window};
 pub use codec::CodecError;
 pub use errors::{CatalogError, ProposeError, ReadError, RollError, ShardError, StartError};
 pub use host::{
-    BlockCommit, Host, HostOptions, HostSettings, Invitation, NewDisk, ReceiveError, ReplicaStatus,
-    ShardRead, ShardStatus,
+    BlockCommit, Host, HostOptions, HostSettings, HostStats, Invitation, NewDisk, ReceiveError,
+    ReplicaStatus, ShardRead, ShardStatus,
 };
 pub use network::{MessageKind, NoPeers, PeerError, PeerMessage, PeerTransport};
 pub use runtime::seed_this_thread;
+pub use upkeep::{FlushStats, MergeStats};

@@ -159,6 +159,12 @@ impl Shard {
         due && !self.replacing && self.state.applied != self.durable().map(|durable| durable.index)
     }
 
+    /// Whether a flush is under way, or the end of a merge.
+    #[must_use]
+    pub const fn is_replacing(&self) -> bool {
+        self.replacing
+    }
+
     /// Takes all of the tail to be written out; `None` while other work replaces the manifest, and
     /// when nothing was applied since the last. Applying goes on meanwhile.
     ///

@@ -52,7 +52,11 @@ impl Local {
 
 impl Replica {
     pub(super) async fn stop(&self) {
+        // The shard stays in use when it is closed: a flush that ended halfway would keep it from
+        // being merged.
+        let between_flushes = self.home.between_flushes().await;
         self.flusher.abort();
+        drop(between_flushes);
         self.group.shutdown().await;
     }
 }
@@ -136,6 +140,7 @@ impl Inner {
         }
         group.elect_if_alone().await.map_err(stopped)?;
         home.wake_flush_if_due();
+        self.upkeep.merges.offer(id);
         let flusher = tokio::spawn(flush_whenever_due(Arc::clone(&home), group.raft.clone()));
         Ok(Replica { group, home, flusher, started: Instant::now() })
     }
@@ -148,7 +153,8 @@ impl Inner {
 
     async fn open_home(&self, id: ShardId, origin: Origin) -> Result<Arc<ShardHome>, ShardError> {
         let (env, root, options) = (self.env.clone(), self.root(id), self.settings.shard.clone());
-        let open = move || ShardHome::open(&env, root, id, options, origin);
+        let upkeep = Arc::clone(&self.upkeep);
+        let open = move || ShardHome::open(&env, root, id, options, origin, upkeep);
         Ok(Arc::new(self.env.blocking.run(open).await?))
     }
 
@@ -176,6 +182,7 @@ impl Inner {
         self.keep(id, Local::Closed(Arc::clone(&replica.home)));
         replica.stop().await;
         self.forget_log(id).await;
+        self.upkeep.merges.offer(id);
         info!(shard = id.get(), rows = closed.rows, "closed");
     }
 
@@ -185,6 +192,7 @@ impl Inner {
             Ok(home) if closed.holders.contains(&self.node) && holds(&home, closed) => {
                 self.keep(id, Local::Closed(home));
                 self.forget_log(id).await;
+                self.upkeep.merges.offer(id);
             }
             Ok(_) => self.refuse(id, ShardError::Behind(id)),
             Err(error) => self.refuse(id, error),

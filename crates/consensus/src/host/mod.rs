@@ -4,9 +4,11 @@
 mod catalog_access;
 mod identity;
 mod local;
+mod merge;
 mod read;
 mod receive;
 mod start;
+mod stats;
 mod status;
 mod supervise;
 mod write;
@@ -28,12 +30,14 @@ pub use catalog_access::Invitation;
 pub use read::ShardRead;
 pub use receive::ReceiveError;
 pub(crate) use receive::took_effect;
+pub use stats::HostStats;
 pub use status::{ReplicaStatus, ShardStatus};
 pub use write::BlockCommit;
 
 use crate::catalog::{Catalog, ClusterId};
 use crate::group::Group;
 use crate::network::{Links, PeerTransport};
+use crate::upkeep::Upkeep;
 use local::Local;
 
 /// What a host is started with.
@@ -82,7 +86,7 @@ pub struct HostSettings {
     /// How long [`Host::roll`] waits.
     pub roll_limit: Duration,
     /// Encoded bytes of blocks that all shards of the node may have in memory together, before
-    /// proposals wait.
+    /// proposals wait, and are refused when that takes long.
     pub tail_bytes: u64,
     /// Room that is kept free on the disk, in bytes: with less, no block is taken, so that
     /// votes, seals and what is in memory can still be written.
@@ -90,6 +94,8 @@ pub struct HostSettings {
     /// How many bytes the write-ahead log may hold for a group that lags, before that group is
     /// made to write out what it has.
     pub log_bytes: u64,
+    /// How many bytes of segments merges may write each second.
+    pub merge_bytes_per_s: u64,
     /// How often the node looks at its groups when nothing happens.
     pub tick: Duration,
 }
@@ -104,6 +110,7 @@ impl Default for HostSettings {
             tail_bytes: 64 << 20,
             free_bytes_min: 256 << 20,
             log_bytes: 256 << 20,
+            merge_bytes_per_s: 64 << 20,
             tick: Duration::from_secs(1),
         }
     }
@@ -117,6 +124,7 @@ pub struct Host(Arc<Handle>);
 struct Handle {
     inner: Arc<Inner>,
     supervisor: Mutex<Option<JoinHandle<()>>>,
+    merger: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What all parts of a host share.
@@ -135,6 +143,7 @@ pub(crate) struct Inner {
     shards: Mutex<BTreeMap<ShardId, Local>>,
     requested: Mutex<BTreeSet<ShardId>>,
     disk_is_low: AtomicBool,
+    upkeep: Arc<Upkeep>,
     wake: Notify,
 }
 
@@ -203,6 +212,12 @@ impl Host {
             // An abort answers an error, and that is what was asked for.
             let _ = supervisor.await;
         }
+        // A merge ends at its next pause, so that nothing is written after this returns.
+        self.0.inner.upkeep.merges.stop();
+        let merger = lock(&self.0.merger).take();
+        if let Some(merger) = merger {
+            let _ = merger.await;
+        }
         let running: Vec<_> =
             lock(&self.0.inner.shards).values().filter_map(Local::running).collect();
         for replica in running {
@@ -214,8 +229,7 @@ impl Host {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if let Some(supervisor) = lock(&self.supervisor).take() {
-            supervisor.abort();
-        }
+        let tasks = [lock(&self.supervisor).take(), lock(&self.merger).take()];
+        tasks.into_iter().flatten().for_each(|task| task.abort());
     }
 }

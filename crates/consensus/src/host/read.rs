@@ -77,6 +77,7 @@ impl Inner {
     }
 
     async fn read(&self, shard: ShardId) -> Result<ShardRead, ReadError> {
+        self.upkeep.activity.note();
         let replica = match self.local(shard) {
             Some(Local::Running(replica)) => replica,
             Some(Local::Closed(home)) => return Ok(ShardRead::of(home.view())),

@@ -28,6 +28,9 @@ pub enum ReceiveError {
     /// The disk is full.
     #[error("the disk of the write-ahead log is full")]
     DiskFull,
+    /// More is in memory than may be: it is being written out.
+    #[error("more is in memory here than may be; it is being written out")]
+    TailsFull,
     /// A snapshot could not be stored.
     #[error("storing a snapshot of {group} failed: {why}")]
     Snapshot {
@@ -81,6 +84,10 @@ impl Inner {
                 let request = codec::decode_append(message.body)?;
                 if !request.entries.is_empty() && self.wal.is_full() {
                     return Err(ReceiveError::DiskFull);
+                }
+                if !request.entries.is_empty() && self.upkeep.tails.is_full() {
+                    self.relieve_tails();
+                    return Err(ReceiveError::TailsFull);
                 }
                 let reply = raft.append_entries(request).await.map_err(stopped)?;
                 Ok(codec::encode_append_reply(&reply))

@@ -13,13 +13,14 @@ use varve_placement::bucket_bits;
 use varve_types::{GroupId, NodeId, ReplicaId};
 
 use super::identity::{self, Identity};
-use super::{Handle, Host, HostOptions, Inner, NewDisk, supervise};
+use super::{Handle, Host, HostOptions, Inner, NewDisk, merge, supervise};
 use crate::catalog::{Catalog, CatalogCommand, ClusterId};
 use crate::errors::StartError;
 use crate::group::Group;
 use crate::log_store::LogStore;
 use crate::machine::{CatalogMachine, Machine};
 use crate::network::Links;
+use crate::upkeep::Upkeep;
 
 /// How long founding a cluster, or finding out that a sole voter leads, may take.
 const ALONE_LIMIT: Duration = Duration::from_secs(10);
@@ -55,6 +56,7 @@ impl Host {
         let HostOptions {
             env, dir, wal, groups_may_be_missing, transport, settings, on_fatal, ..
         } = options;
+        let upkeep = Arc::new(Upkeep::new(settings.tail_bytes));
         let inner = Arc::new(Inner {
             env,
             dir,
@@ -70,6 +72,7 @@ impl Host {
             shards: Mutex::new(BTreeMap::new()),
             requested: Mutex::new(BTreeSet::new()),
             disk_is_low: AtomicBool::new(false),
+            upkeep,
             wake: Notify::new(),
         });
         inner.reconcile().await;
@@ -77,7 +80,9 @@ impl Host {
             inner.wait_until_leading().await;
         }
         let supervisor = tokio::spawn(supervise::supervise(Arc::clone(&inner)));
-        Ok(Self(Arc::new(Handle { inner, supervisor: Mutex::new(Some(supervisor)) })))
+        let merger = tokio::spawn(merge::merge_whenever_due(Arc::clone(&inner)));
+        let (supervisor, merger) = (Mutex::new(Some(supervisor)), Mutex::new(Some(merger)));
+        Ok(Self(Arc::new(Handle { inner, supervisor, merger })))
     }
 }
 

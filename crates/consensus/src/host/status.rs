@@ -47,6 +47,13 @@ pub struct ReplicaStatus {
     pub disk_bytes: u64,
     /// Encoded bytes of blocks not written out yet.
     pub tail_bytes: u64,
+    /// Segments that are to be merged: once the shard is closed, all that are not merged for
+    /// good.
+    pub unmerged_segments: usize,
+    /// Whether some are being merged now.
+    pub merging: bool,
+    /// Why the last merge failed, when it did.
+    pub merge_problem: Option<String>,
 }
 
 impl Host {
@@ -89,10 +96,12 @@ impl Inner {
 
     fn shard_status(&self, shard: ShardId, entry: &ShardEntry) -> ShardStatus {
         let (leader, here, problem) = match self.local(shard) {
-            Some(Local::Running(replica)) => {
-                (replica.group.leader(), Some(status_of(&replica.home)), replica.group.stopped())
-            }
-            Some(Local::Closed(home)) => (None, Some(status_of(&home)), None),
+            Some(Local::Running(replica)) => (
+                replica.group.leader(),
+                Some(self.status_of(&replica.home, false)),
+                replica.group.stopped(),
+            ),
+            Some(Local::Closed(home)) => (None, Some(self.status_of(&home, true)), None),
             Some(Local::Refused(error)) => (None, None, Some(error.to_string())),
             None => (None, None, None),
         };
@@ -107,16 +116,21 @@ impl Inner {
             problem,
         }
     }
-}
 
-fn status_of(home: &ShardHome) -> ReplicaStatus {
-    let summary = home.shard().summary();
-    ReplicaStatus {
-        rows: summary.rows,
-        digest: summary.digest,
-        applied: summary.applied,
-        segments: summary.segments,
-        disk_bytes: summary.segment_bytes,
-        tail_bytes: summary.tail_bytes,
+    fn status_of(&self, home: &ShardHome, closed: bool) -> ReplicaStatus {
+        let shard = home.shard();
+        let summary = shard.summary();
+        let merges = &self.upkeep.merges;
+        ReplicaStatus {
+            unmerged_segments: shard.merges_waiting(closed),
+            merging: merges.current() == Some(shard.shard()),
+            merge_problem: merges.problem(shard.shard()),
+            rows: summary.rows,
+            digest: summary.digest,
+            applied: summary.applied,
+            segments: summary.segments,
+            disk_bytes: summary.segment_bytes,
+            tail_bytes: summary.tail_bytes,
+        }
     }
 }

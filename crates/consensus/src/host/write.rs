@@ -13,9 +13,13 @@ use crate::catalog::ShardState;
 use crate::errors::ProposeError;
 use crate::group::GroupError;
 use crate::raft_types::Reply;
+use crate::upkeep::Promise;
 
 /// How often to look whether a successor has inherited.
 const OPEN_POLL: Duration = Duration::from_millis(5);
+/// How long a block waits for room in memory before it is refused: the client's own backing off
+/// then helps more than another one waiting here.
+const OVERLOAD_LIMIT: Duration = Duration::from_secs(1);
 
 /// A block that was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,15 +62,23 @@ impl Inner {
     ) -> Result<BlockCommit, ProposeError> {
         let limit = self.settings.propose_limit;
         let deadline = Instant::now() + limit;
+        let block_bytes = block.len() as u64;
         let command = Command::Block(block).encode();
         loop {
-            self.wait_until_open(shard, deadline).await?;
+            self.upkeep.activity.note();
+            let promise = self.wait_until_open(shard, block_bytes, deadline).await?;
             if self.is_disk_full() {
                 return Err(ProposeError::DiskFull);
             }
             let replica = self.replica(shard).ok_or(ProposeError::NotHere(shard))?;
             let left = deadline.saturating_duration_since(Instant::now());
-            let (index, reply) = match replica.group.propose(command.clone(), left).await {
+            let proposed = replica.group.propose(command.clone(), left).await;
+            // What was stored is in a tail by now.
+            drop(promise);
+            if self.upkeep.tails.wants_relief() {
+                self.relieve_tails();
+            }
+            let (index, reply) = match proposed {
                 Ok(proposed) => proposed,
                 Err(GroupError::NotLeader(leader)) => {
                     return Err(ProposeError::NotLeader { shard, leader });
@@ -98,16 +110,24 @@ impl Inner {
         matches!(self.local(shard), Some(Local::Closed(_)))
     }
 
-    /// Encoded bytes that all running shards have in memory.
-    fn tail_bytes(&self) -> u64 {
-        let shards = lock(&self.shards);
-        let running = shards.values().filter_map(Local::running);
-        running.map(|replica| replica.home.shard().tail_bytes()).sum()
+    /// Has the largest tail written out.
+    pub(super) fn relieve_tails(&self) {
+        let running: Vec<_> = lock(&self.shards).values().filter_map(Local::running).collect();
+        let largest = running.iter().max_by_key(|replica| replica.home.shard().tail_bytes());
+        if let Some(replica) = largest {
+            replica.home.ask_relief();
+        }
     }
 
-    /// Waits while a successor has not inherited, since it would reject the block, and while too
-    /// much is in memory.
-    async fn wait_until_open(&self, shard: ShardId, until: Instant) -> Result<(), ProposeError> {
+    /// Waits while a successor has not inherited, since it would reject the block, and a moment
+    /// while too much is in memory. Answers room in memory for the block.
+    async fn wait_until_open(
+        &self,
+        shard: ShardId,
+        block_bytes: u64,
+        until: Instant,
+    ) -> Result<Promise, ProposeError> {
+        let patience = until.min(Instant::now() + OVERLOAD_LIMIT);
         loop {
             let replica = match self.local(shard) {
                 Some(Local::Running(replica)) => replica,
@@ -122,9 +142,15 @@ impl Inner {
             };
             let phase = replica.home.shard().phase().clone();
             match phase {
-                Phase::Open if self.tail_bytes() <= self.settings.tail_bytes => return Ok(()),
-                Phase::Open if Instant::now() >= until => {
-                    return Err(ProposeError::Overloaded(shard));
+                Phase::Open => {
+                    if let Some(promise) = self.upkeep.tails.promise(block_bytes) {
+                        return Ok(promise);
+                    }
+                    self.relieve_tails();
+                    if Instant::now() >= patience {
+                        return Err(ProposeError::Overloaded(shard));
+                    }
+                    sleep(OPEN_POLL).await;
                 }
                 Phase::Sealed { successors } => {
                     return Err(ProposeError::Sealed { shard, successors });
@@ -132,7 +158,7 @@ impl Inner {
                 Phase::AwaitingInherit if Instant::now() >= until => {
                     return Err(ProposeError::NotOpen(shard));
                 }
-                Phase::Open | Phase::AwaitingInherit => sleep(OPEN_POLL).await,
+                Phase::AwaitingInherit => sleep(OPEN_POLL).await,
             }
         }
     }

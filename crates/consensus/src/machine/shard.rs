@@ -15,13 +15,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::EntryPayload;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use varve_env::{Disk, Env, OpenMode};
-use varve_shard::{Command, FlushError, OpenError, Origin, Shard, ShardOptions, ShardView};
+use varve_shard::{
+    Command, FlushError, MergeError, Merged, OpenError, Origin, Shard, ShardOptions, ShardView,
+};
 use varve_types::{LogIndex, ShardId};
 
 use super::{SnapshotContent, SnapshotFile, framed};
 use crate::codec::Position;
 use crate::raft_types::{Entry, Reply, StoredMembership};
+use crate::upkeep::{Share, Upkeep};
 
 const MAGIC: [u8; 8] = *b"VARVECUR";
 const CURRENT: &str = "current";
@@ -38,6 +42,8 @@ pub(crate) struct ShardHome {
     /// Held while files change: a snapshot is taken between two flushes.
     files: tokio::sync::Mutex<()>,
     flush_due: Notify,
+    upkeep: Arc<Upkeep>,
+    tail_share: Share,
 }
 
 /// A shard as applied.
@@ -54,6 +60,7 @@ impl ShardHome {
         shard: ShardId,
         options: ShardOptions,
         origin: Origin,
+        upkeep: Arc<Upkeep>,
     ) -> Result<Self, OpenError> {
         let disk = Arc::clone(&env.disk);
         let number = current(&*disk, &root).map_err(|source| OpenError::Disk {
@@ -79,6 +86,8 @@ impl ShardHome {
             shard: Mutex::new(shard),
             files: tokio::sync::Mutex::new(()),
             flush_due: Notify::new(),
+            tail_share: upkeep.tails.share(),
+            upkeep,
         })
     }
 
@@ -108,6 +117,14 @@ impl ShardHome {
         self.wake_flush_if_due();
     }
 
+    /// Has the tail written out for the memory it takes, unless that is being done.
+    pub(crate) fn ask_relief(&self) {
+        let flushing = self.shard().is_replacing();
+        if !flushing {
+            self.ask_flush();
+        }
+    }
+
     /// Waits until a flush may be due.
     pub(crate) async fn flush_due(&self) {
         self.flush_due.notified().await;
@@ -121,9 +138,28 @@ impl ShardHome {
             if shard.needs_flush() { shard.flush_job() } else { None }
         };
         let Some(job) = job else { return Ok(false) };
+        let began = Instant::now();
         let result = self.env.blocking.run(move || job.run()).await;
-        self.shard().finish_flush(result)?;
+        self.upkeep.flushes.count(result.is_ok(), began.elapsed());
+        self.upkeep.tails.relieved();
+        let mut shard = self.shard();
+        shard.finish_flush(result)?;
+        self.tail_share.set(shard.tail_bytes());
+        self.upkeep.merges.offer(shard.shard());
         Ok(true)
+    }
+
+    /// Makes what a merge wrote take the place of what it read.
+    pub(crate) async fn swap(&self, merged: Merged) -> Result<(), MergeError> {
+        let _files = self.files.lock().await;
+        let job = self.shard().swap_job(merged)?;
+        let result = self.env.blocking.run(move || job.run()).await;
+        self.shard().finish_swap(result)
+    }
+
+    /// Waits until no flush is under way, and answers what keeps one from beginning.
+    pub(crate) async fn between_flushes(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.files.lock().await
     }
 
     /// What is durable, as a snapshot; `None` before the first flush.
@@ -176,6 +212,7 @@ impl ShardHome {
             Ok::<_, io::Error>(shard)
         };
         let shard = self.env.blocking.run(replace).await?;
+        self.tail_share.set(shard.tail_bytes());
         *self.shard() = shard;
         Ok(())
     }
@@ -250,6 +287,7 @@ impl ShardMachine {
             EntryPayload::Blank | EntryPayload::Membership(_) => Reply::Nothing,
         };
         shard.note_applied(index, self.position.encode());
+        self.home.tail_share.set(shard.tail_bytes());
         reply
     }
 

@@ -5,6 +5,8 @@
 mod cluster;
 mod computer;
 mod crash;
+mod memory;
+mod merge;
 mod producer;
 mod restart;
 mod rollover;

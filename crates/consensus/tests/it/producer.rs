@@ -81,6 +81,11 @@ async fn send(host: &Host, sequence: u64) -> Result<(), ProposeError> {
 }
 
 impl Producer {
+    /// One whose first batch comes after that number: several then share the producer's name.
+    pub(crate) fn after(sequence: u64) -> Self {
+        Self { next: sequence, ..Self::default() }
+    }
+
     /// Sends a new batch.
     pub(crate) async fn send_one(&mut self, host: &Host) -> Result<(), ProposeError> {
         self.next += 1;

@@ -1,0 +1,73 @@
+//! What all shards of a node share while they are looked after: the memory of their tails, the
+//! queue of merges, and the counts of what was done.
+
+mod activity;
+mod merges;
+mod tails;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub(crate) use activity::Activity;
+pub(crate) use merges::MergeQueue;
+pub use merges::MergeStats;
+pub(crate) use tails::{Promise, Share, Tails};
+
+/// One for each node. Homes, the writers of blocks and the merger have it.
+pub(crate) struct Upkeep {
+    pub(crate) tails: Arc<Tails>,
+    pub(crate) merges: MergeQueue,
+    pub(crate) flushes: Flushes,
+    pub(crate) activity: Activity,
+}
+
+impl Upkeep {
+    pub(crate) fn new(tail_bytes_max: u64) -> Self {
+        Self {
+            tails: Arc::new(Tails::new(tail_bytes_max)),
+            merges: MergeQueue::default(),
+            flushes: Flushes::default(),
+            activity: Activity::default(),
+        }
+    }
+}
+
+/// Counts of flushes since the start.
+#[derive(Default)]
+pub(crate) struct Flushes {
+    done: AtomicU64,
+    failed: AtomicU64,
+    micros: AtomicU64,
+}
+
+/// Flushes since the node's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlushStats {
+    /// That wrote a tail out.
+    pub done: u64,
+    /// That failed; each was tried again.
+    pub failed: u64,
+    /// What those that succeeded took together.
+    pub took: Duration,
+}
+
+impl Flushes {
+    pub(crate) fn count(&self, succeeded: bool, took: Duration) {
+        if succeeded {
+            self.done.fetch_add(1, Ordering::Relaxed);
+            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            self.micros.fetch_add(micros, Ordering::Relaxed);
+        } else {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn stats(&self) -> FlushStats {
+        FlushStats {
+            done: self.done.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            took: Duration::from_micros(self.micros.load(Ordering::Relaxed)),
+        }
+    }
+}

@@ -280,5 +280,8 @@ fn last_held(record: &ShardRecord) -> ReplicaStatus {
         segments: usize::try_from(record.segments).unwrap_or(usize::MAX),
         disk_bytes: record.bytes,
         tail_bytes: 0,
+        unmerged_segments: 0,
+        merging: false,
+        merge_problem: None,
     }
 }

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use varve_columnar::Table;
+use varve_columnar::{Segment, Table};
 use varve_consensus::{Host, ShardRead};
 use varve_env::Env;
-use varve_query::{Chunk, Hit, Limits, Origin, Plan, QueryError, Search, SearchResult};
+use varve_query::{
+    Aggregate, AggregatePlan, AggregateResult, Chunk, Hit, Limits, Origin, Plan, QueryError,
+    Search, SearchResult,
+};
 use varve_shard::{SegmentHandle, TailBlock};
-use varve_types::{LogIndex, RecordId, ShardId};
+use varve_types::{LogIndex, RecordId, ShardId, TimeRange, TimestampNs};
 
 use crate::metrics;
 
@@ -66,6 +70,15 @@ impl ReadError {
         }
     }
 
+    /// How long to wait before asking again, where that may help.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable(_) | Self::Busy => Some(Duration::from_secs(1)),
+            Self::Query(_) | Self::Corrupt(_) => None,
+        }
+    }
+
     /// What the client can do.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
@@ -91,9 +104,9 @@ impl From<QueryError> for ReadError {
 
 /// An answer, and how far each shard's log was read for it.
 #[derive(Debug)]
-pub(crate) struct Found {
-    /// The records and their exact total.
-    pub result: SearchResult,
+pub(crate) struct Found<T> {
+    /// The answer.
+    pub result: T,
     /// What it shows.
     pub as_of: BTreeMap<ShardId, LogIndex>,
 }
@@ -104,6 +117,15 @@ pub(crate) struct Reader {
     env: Env,
     running: Arc<Semaphore>,
     waiting: Semaphore,
+}
+
+/// A question that is being answered.
+struct Reading {
+    chunks: Vec<Arc<dyn Chunk>>,
+    as_of: BTreeMap<ShardId, LogIndex>,
+    limits: Limits,
+    _place: OwnedSemaphorePermit,
+    _cancel: CancelOnDrop,
 }
 
 /// Stops a search whose caller went away.
@@ -129,36 +151,81 @@ impl Reader {
     /// # Errors
     ///
     /// See [`ReadError`]; an answer is never partial.
-    pub(crate) async fn search(&self, search: Search) -> Result<Found, ReadError> {
+    pub(crate) async fn search(&self, search: Search) -> Result<Found<SearchResult>, ReadError> {
         let asked = Instant::now();
         let found = self.run_search(search).await;
         metrics::search(found.as_ref().map(|found| &found.result.explain), asked.elapsed());
         found
     }
 
-    async fn run_search(&self, search: Search) -> Result<Found, ReadError> {
-        let _place = self.place().await?;
+    async fn run_search(&self, search: Search) -> Result<Found<SearchResult>, ReadError> {
+        let Reading { chunks, as_of, limits, _place, _cancel } = self.begin().await?;
+        let plan = self.blocking(move || Plan::new(&chunks, &search, &limits)).await?;
+        let workers = plan.groups().clamp(1, WORKERS_MAX);
+        let plan = Arc::new(plan);
+        let work = (0..workers).map(|_| {
+            let plan = Arc::clone(&plan);
+            self.blocking(move || plan.work())
+        });
+        let scanned = try_join_all(work).await?;
+        let plan = Arc::into_inner(plan).expect("BUG: a worker still holds the plan");
+        let result = self.blocking(move || plan.finish(scanned)).await?;
+        Ok(Found { result, as_of })
+    }
+
+    /// Counts records, all that were acknowledged before this was asked.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`]; an answer is never partial.
+    pub(crate) async fn aggregate(
+        &self,
+        aggregate: Aggregate,
+    ) -> Result<Found<AggregateResult>, ReadError> {
+        let asked = Instant::now();
+        let found = self.run_aggregate(aggregate).await;
+        metrics::search(found.as_ref().map(|found| &found.result.explain), asked.elapsed());
+        found
+    }
+
+    async fn run_aggregate(
+        &self,
+        aggregate: Aggregate,
+    ) -> Result<Found<AggregateResult>, ReadError> {
+        let Reading { chunks, as_of, limits, _place, _cancel } = self.begin().await?;
+        let workers = chunks.len().clamp(1, WORKERS_MAX);
+        let plan = Arc::new(AggregatePlan::new(&chunks, &aggregate, &limits));
+        let work = (0..workers).map(|_| {
+            let plan = Arc::clone(&plan);
+            self.blocking(move || plan.work())
+        });
+        let counted = try_join_all(work).await?;
+        let plan = Arc::into_inner(plan).expect("BUG: a worker still holds the plan");
+        let result = self.blocking(move || plan.finish(counted)).await?;
+        Ok(Found { result, as_of })
+    }
+
+    /// Waits for a place, and looks at what there is to read.
+    async fn begin(&self) -> Result<Reading, ReadError> {
+        let place = self.place().await?;
         let reads = self.host.read_all().await?;
         let as_of = reads.iter().filter_map(|read| Some((read.shard, read.index?))).collect();
         let cancelled = Arc::new(AtomicBool::new(false));
-        let _cancel = CancelOnDrop(Arc::clone(&cancelled));
-        let limits = Limits { cancelled: Some(cancelled), ..Limits::default() };
-        let plan = Arc::new(Plan::new(&chunks(&reads), &search, &limits)?);
-        let workers = plan.groups().clamp(1, WORKERS_MAX);
-        let work = (0..workers).map(|_| {
-            let plan = Arc::clone(&plan);
-            self.env.blocking.run(move || plan.work())
-        });
-        let scanned = try_join_all(work).await?;
-        let result = self
-            .env
-            .blocking
-            .run(move || {
-                let plan = Arc::into_inner(plan).expect("BUG: a worker still holds the plan");
-                plan.finish(scanned)
-            })
-            .await?;
-        Ok(Found { result, as_of })
+        Ok(Reading {
+            chunks: chunks(&reads),
+            as_of,
+            limits: Limits { cancelled: Some(Arc::clone(&cancelled)), ..Limits::default() },
+            _place: place,
+            _cancel: CancelOnDrop(cancelled),
+        })
+    }
+
+    /// Reads where blocking is allowed.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        Ok(self.env.blocking.run(read).await?)
     }
 
     /// The record with an id, if it is stored.
@@ -169,7 +236,7 @@ impl Reader {
     pub(crate) async fn find(&self, id: RecordId) -> Result<Option<Hit>, ReadError> {
         let _place = self.place().await?;
         let reads = self.host.read_all().await?;
-        Ok(self.env.blocking.run(move || varve_query::find(&chunks(&reads), id)).await?)
+        self.blocking(move || varve_query::find(&chunks(&reads), id)).await
     }
 
     /// Whether every shard can be read.
@@ -227,6 +294,14 @@ impl Chunk for TailChunk {
         self.block.block().table()
     }
 
+    fn segment(&self) -> Option<&Segment> {
+        None
+    }
+
+    fn may_have_time(&self, _time: &TimeRange) -> bool {
+        true
+    }
+
     fn shard(&self) -> ShardId {
         self.shard
     }
@@ -243,6 +318,16 @@ impl Chunk for TailChunk {
 impl Chunk for SegmentChunk {
     fn table(&self) -> &Table {
         self.segment.table()
+    }
+
+    fn segment(&self) -> Option<&Segment> {
+        Some(self.segment.segment())
+    }
+
+    fn may_have_time(&self, time: &TimeRange) -> bool {
+        let first = time.start.unwrap_or(TimestampNs(i64::MIN));
+        let end = time.end.map_or(Some(i64::MAX), |end| end.get().checked_sub(1));
+        end.is_some_and(|last| self.segment.meta().hours.overlaps(first, TimestampNs(last)))
     }
 
     fn shard(&self) -> ShardId {

@@ -62,13 +62,14 @@ impl Candidates {
 
     /// Whether a row of this time may be among the first: asked before its id is looked up.
     pub(crate) fn may_take(&self, time: TimestampNs) -> bool {
-        if self.heap.len() < self.depth {
-            return true;
-        }
-        self.heap.peek().is_some_and(|(last, _)| match self.order {
-            Order::Oldest => time.get() <= last.time,
-            Order::Newest => !time.get() <= last.time,
-        })
+        self.heap.len() < self.depth
+            || self.last().is_some_and(|last| self.order.number(time) <= last)
+    }
+
+    /// The time of the last row, in the order's numbers, once there are as many as wanted.
+    pub(crate) fn last(&self) -> Option<i64> {
+        let is_full = self.heap.len() >= self.depth;
+        self.heap.peek().filter(|_| is_full).map(|(last, _)| last.time)
     }
 
     /// Takes a row if it is among the first.

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use varve_columnar::Table;
-use varve_types::{LogIndex, ShardId, TimestampNs};
+use varve_columnar::{Segment, Table};
+use varve_types::{LogIndex, ShardId, TimeRange, TimestampNs};
 
 /// A tail block or a segment of one shard, as the owner of files shows it to a search.
 ///
@@ -12,6 +12,13 @@ use varve_types::{LogIndex, ShardId, TimestampNs};
 pub trait Chunk: Send + Sync {
     /// The columns.
     fn table(&self) -> &Table;
+
+    /// The segment whose table this is, which may have indexes; `None` for a block.
+    fn segment(&self) -> Option<&Segment>;
+
+    /// Whether a row may have its timestamp in the range, by what is known beside the table's
+    /// footer.
+    fn may_have_time(&self, time: &TimeRange) -> bool;
 
     /// The shard whose log the rows came through.
     fn shard(&self) -> ShardId;

@@ -31,6 +31,15 @@ pub enum QueryError {
         /// The bound.
         bytes_max: usize,
     },
+    /// The counts of an aggregate are too many.
+    #[error(
+        "the counts are more than {cells_max}; ask for longer steps, a narrower time range, or \
+         fewer services and levels"
+    )]
+    TooManyCells {
+        /// The bound.
+        cells_max: usize,
+    },
     /// Nobody waits for the answer any more.
     #[error("the search was cancelled")]
     Cancelled,

@@ -58,16 +58,14 @@ fn in_segment(chunk: &dyn Chunk, id: RecordId) -> Result<Option<(Group<'_>, u32)
             continue;
         }
         let mut group = Group::new(chunk.table(), number);
-        let mut rows = group
-            .with_ints(&ColumnId::Index, |indexes| RowSet::of_values(indexes, |at| at == index))?;
+        let mut rows = RowSet::of_values(&group.ints(&ColumnId::Index)?, |at| at == index);
         rows.intersect(&group.live_rows(chunk.dead()));
         if rows.is_empty() {
             continue;
         }
         let wanted = i64::from(id.row.get());
-        let row = group
-            .with_ints(&ColumnId::Row, |numbers| rows.iter().find(|&row| numbers[row] == wanted))?;
-        if let Some(row) = row {
+        let numbers = group.ints(&ColumnId::Row)?;
+        if let Some(row) = rows.iter().find(|&row| numbers[row] == wanted) {
             return Ok(Some((group, row as u32)));
         }
     }

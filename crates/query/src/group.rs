@@ -1,9 +1,10 @@
 //! One row group while it is searched: its pages, each read at most once and only when asked for.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
 use varve_columnar::{
     ByteColumn, Column, ColumnId, FormatError, GroupMeta, Presence, Table, decode_resource,
 };
@@ -19,6 +20,7 @@ pub(crate) struct Group<'a> {
     pages: BTreeMap<ColumnId, Option<Arc<Column>>>,
     resources: Option<Arc<Resources>>,
     pages_read: u64,
+    bytes_read: u64,
 }
 
 /// The resource sets of a group, decoded, and which rows have them. Rows of the empty set have
@@ -28,11 +30,25 @@ pub(crate) struct Resources {
     sets: Vec<Resource>,
 }
 
+/// A number for every row of a group.
+pub(crate) struct Ints(Arc<Column>);
+
+impl Deref for Ints {
+    type Target = [i64];
+
+    fn deref(&self) -> &[i64] {
+        match &*self.0 {
+            Column::Ints { values, .. } => values,
+            _ => unreachable!("BUG: a column of numbers holds none"),
+        }
+    }
+}
+
 impl<'a> Group<'a> {
     pub(crate) fn new(table: &'a Table, number: usize) -> Self {
         let meta = &table.groups()[number];
-        let (pages, resources, pages_read) = (BTreeMap::new(), None, 0);
-        Self { table, number, meta, pages, resources, pages_read }
+        let (pages, resources) = (BTreeMap::new(), None);
+        Self { table, number, meta, pages, resources, pages_read: 0, bytes_read: 0 }
     }
 
     pub(crate) const fn meta(&self) -> &'a GroupMeta {
@@ -47,13 +63,25 @@ impl<'a> Group<'a> {
         self.pages_read
     }
 
+    /// Bytes of the pages read, as stored.
+    pub(crate) const fn bytes_read(&self) -> u64 {
+        self.bytes_read
+    }
+
+    fn note_read(&mut self, id: &ColumnId) {
+        self.pages_read += 1;
+        self.bytes_read += self.table.page_bytes(self.number, id).unwrap_or_default();
+    }
+
     /// A column of the group, or `None` when no row has a value in it.
     pub(crate) fn column(&mut self, id: &ColumnId) -> Result<Option<Arc<Column>>, FormatError> {
         if let Some(page) = self.pages.get(id) {
             return Ok(page.clone());
         }
         let page = self.table.read(self.number, id)?.map(Arc::new);
-        self.pages_read += u64::from(page.is_some());
+        if page.is_some() {
+            self.note_read(id);
+        }
         self.pages.insert(id.clone(), page.clone());
         Ok(page)
     }
@@ -66,14 +94,11 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Gives the numbers of a column that every row has a value in to `with`.
-    pub(crate) fn with_ints<T>(
-        &mut self,
-        id: &ColumnId,
-        with: impl FnOnce(&[i64]) -> T,
-    ) -> Result<T, FormatError> {
-        match &*self.whole(id)? {
-            Column::Ints { values, .. } if values.len() == self.rows() => Ok(with(values)),
+    /// The numbers of a column that every row has a value in.
+    pub(crate) fn ints(&mut self, id: &ColumnId) -> Result<Ints, FormatError> {
+        let column = self.whole(id)?;
+        match &*column {
+            Column::Ints { values, .. } if values.len() == self.rows() => Ok(Ints(column)),
             _ => Err(self.corrupt(&format!("column {id} holds no numbers"))),
         }
     }
@@ -101,12 +126,6 @@ impl<'a> Group<'a> {
         Ok(Some(resources))
     }
 
-    /// Whether the footer says that no row is of another service.
-    pub(crate) fn has_only_services(&self, wanted: &[String]) -> bool {
-        let listed = self.table.zone().services.as_ref();
-        listed.is_some_and(|all| all.iter().all(|name| wanted.iter().any(|want| **want == **name)))
-    }
-
     /// The rows that are records, of those outside `dead`: positions in the table, ascending.
     pub(crate) fn live_rows(&self, dead: &[Range<u32>]) -> RowSet {
         let first = self.meta.first_row as usize;
@@ -120,15 +139,24 @@ impl<'a> Group<'a> {
         live
     }
 
+    /// The group's part of a set of positions in the table.
+    pub(crate) fn rows_of(&self, positions: &RoaringBitmap) -> RowSet {
+        let mut rows = RowSet::none(self.rows());
+        let range = positions_of(self.meta);
+        for position in positions.range(range.clone()) {
+            rows.insert((position - range.start) as usize);
+        }
+        rows
+    }
+
     /// The records at positions in the group, which ascend.
     pub(crate) fn records(&mut self, rows: &[u32]) -> Result<Vec<Record>, FormatError> {
-        self.pages_read += self.columns().count() as u64;
+        self.columns().for_each(|id| self.note_read(id));
         self.table.records(self.number, rows)
     }
 
-    /// The columns of an attribute in the table, one per kind of value.
-    pub(crate) fn attribute_columns(&self, name: &str) -> &'a [ColumnId] {
-        self.table.attribute_columns(name)
+    pub(crate) const fn table(&self) -> &'a Table {
+        self.table
     }
 
     /// The columns that have a value in this group.
@@ -161,6 +189,12 @@ impl Resources {
             }
         }
     }
+}
+
+/// A group's positions in its table. Indexes know none past 32 bits.
+pub(crate) fn positions_of(meta: &GroupMeta) -> Range<u32> {
+    let position = |row: u64| u32::try_from(row).unwrap_or(u32::MAX);
+    position(meta.first_row)..position(meta.first_row + u64::from(meta.rows))
 }
 
 /// The rows whose values, of a column's values, are in the set.

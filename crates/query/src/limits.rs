@@ -19,6 +19,9 @@ pub const DEPTH_MAX: u64 = 1_000_000;
 /// the largest size allowed.
 pub const ANSWER_BYTES_MAX: usize = 128 << 20;
 
+/// Cells of one aggregate: more than anyone looks at, and a few megabytes.
+pub const CELLS_MAX: usize = 100_000;
+
 /// Memory of one candidate for the page.
 pub const CANDIDATE_BYTES: usize = 48;
 

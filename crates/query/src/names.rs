@@ -3,7 +3,7 @@
 use varve_columnar::{ColumnId, FormatError};
 use varve_types::{LogIndex, RecordId, RowNumber, ShardId, TimestampNs};
 
-use crate::group::Group;
+use crate::group::{Group, Ints};
 use crate::{Chunk, Origin};
 
 /// How the rows of one group are named.
@@ -16,7 +16,7 @@ enum Rows {
     /// By position.
     Block { index: LogIndex, first_row: u32 },
     /// By the table's own columns.
-    Segment { indexes: Vec<i64>, rows: Vec<i64> },
+    Segment { indexes: Ints, rows: Ints },
 }
 
 impl RowNames {
@@ -27,8 +27,8 @@ impl RowNames {
                 Rows::Block { index, first_row: group.meta().first_row as u32 }
             }
             Origin::Segment => Rows::Segment {
-                indexes: group.with_ints(&ColumnId::Index, <[i64]>::to_vec)?,
-                rows: group.with_ints(&ColumnId::Row, <[i64]>::to_vec)?,
+                indexes: group.ints(&ColumnId::Index)?,
+                rows: group.ints(&ColumnId::Row)?,
             },
         };
         Ok(Self { shard: owner.shard(), rows })
@@ -51,16 +51,14 @@ pub(crate) enum Stamps {
     /// All together.
     Block(TimestampNs),
     /// Each by itself, in nanoseconds.
-    Segment(Vec<i64>),
+    Segment(Ints),
 }
 
 impl Stamps {
     pub(crate) fn read(owner: &dyn Chunk, group: &mut Group<'_>) -> Result<Self, FormatError> {
         Ok(match owner.origin() {
             Origin::Block { created_at, .. } => Self::Block(created_at),
-            Origin::Segment => {
-                Self::Segment(group.with_ints(&ColumnId::CreatedAt, <[i64]>::to_vec)?)
-            }
+            Origin::Segment => Self::Segment(group.ints(&ColumnId::CreatedAt)?),
         })
     }
 

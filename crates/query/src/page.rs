@@ -1,24 +1,25 @@
 //! The records of the page: each group that has some is decoded once, whatever the order.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use varve_types::{Attribute, Record, RecordId, Value};
 
 use crate::candidates::Place;
+use crate::explain::Tally;
 use crate::group::Group;
 use crate::names::Stamps;
-use crate::{Chunk, Explain, Hit, Limits, QueryError};
+use crate::plan::PlannedChunk;
+use crate::{Hit, Limits, QueryError};
 
 /// What a record occupies beside its message and its attributes' names and values.
 const RECORD_BYTES: usize = size_of::<Hit>();
 
 /// Reads the records at the places, in their order.
 pub(crate) fn hits(
-    chunks: &[Arc<dyn Chunk>],
+    chunks: &[PlannedChunk],
     page: &[(RecordId, Place)],
     limits: &Limits,
-    explain: &mut Explain,
+    tally: &mut Tally,
 ) -> Result<Vec<Hit>, QueryError> {
     let mut by_group: BTreeMap<(u32, u32), Vec<(u32, usize)>> = BTreeMap::new();
     for (at, (_, place)) in page.iter().enumerate() {
@@ -29,7 +30,7 @@ pub(crate) fn hits(
     for ((chunk, group), mut wanted) in by_group {
         limits.check_cancelled()?;
         wanted.sort_unstable();
-        let owner = &*chunks[chunk as usize];
+        let owner = &*chunks[chunk as usize].owner;
         let mut group = Group::new(owner.table(), group as usize);
         let rows: Vec<u32> = wanted.iter().map(|&(row, _)| row).collect();
         let stamps = Stamps::read(owner, &mut group)?;
@@ -42,7 +43,8 @@ pub(crate) fn hits(
             let created_at = stamps.of(row as usize);
             hits[at] = Some(Hit { id: page[at].0, created_at, record });
         }
-        explain.pages_read += group.pages_read();
+        tally.pages_read += group.pages_read();
+        tally.bytes_read += group.bytes_read();
     }
     Ok(hits.into_iter().flatten().collect())
 }

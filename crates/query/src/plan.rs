@@ -1,23 +1,30 @@
-//! What a search will look at: decided by footers alone, before a page is read.
+//! What a search will look at: decided by footers and indexes, before a page is read.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use roaring::RoaringBitmap;
+use varve_columnar::GroupMeta;
 
 use crate::candidates::Candidates;
-use crate::filter::Filters;
+use crate::explain::{Step, Tally};
+use crate::filter::{Filters, Remaining};
+use crate::group::{Group, positions_of};
+use crate::narrow::{Narrowed, Narrowing};
 use crate::page::hits;
 use crate::scan::{Scan, Scanned};
-use crate::{Chunk, Explain, Limits, Order, QueryError, Search, SearchResult};
+use crate::{Chunk, Limits, Order, QueryError, Search, SearchResult, Total};
 
-/// A search, planned: the row groups that footers do not rule out, in the order of the page.
+/// A search, planned: the row groups that may have a match, in the order of the page.
 ///
 /// Groups are visited from the page's end of time, so that the page fills with rows that stay and
 /// later groups add to the total without their ids ever being read.
 pub struct Plan {
-    pub(crate) chunks: Vec<Arc<dyn Chunk>>,
+    pub(crate) chunks: Vec<PlannedChunk>,
     pub(crate) filters: Filters,
     pub(crate) limits: Limits,
     pub(crate) order: Order,
+    pub(crate) total: Total,
     /// How many rows of the page's order to skip.
     offset: usize,
     /// How many rows to hold: those skipped too.
@@ -25,44 +32,112 @@ pub struct Plan {
     groups: Vec<PlannedGroup>,
     /// The first group that no worker took yet.
     next: AtomicUsize,
-    explain: Explain,
+    /// How many workers began.
+    workers: AtomicUsize,
+    /// In the order's numbers: rows past this time are not on the page.
+    last: AtomicI64,
+    tally: Tally,
+}
+
+/// A chunk, and what its indexes said of its rows.
+pub(crate) struct PlannedChunk {
+    pub(crate) owner: Arc<dyn Chunk>,
+    /// Positions outside of which no row matches; `None` where nothing is known.
+    pub(crate) rows: Option<RoaringBitmap>,
+    /// What pages must answer.
+    pub(crate) remaining: Remaining,
 }
 
 /// One row group to visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PlannedGroup {
     /// Its best row's time; for newest first inverted, so that the smallest comes first.
-    best: i64,
+    pub(crate) best: i64,
     pub(crate) chunk: u32,
     pub(crate) group: u32,
+    /// How many of its rows match, where that is known.
+    pub(crate) count: Option<u32>,
 }
 
 impl Plan {
-    /// Plans a search.
+    /// Plans a search. Reads indexes, so run it where blocking is allowed.
     ///
     /// # Errors
     ///
-    /// [`QueryError::TooDeep`].
+    /// [`QueryError::TooDeep`] and [`QueryError::Table`].
     pub fn new(
         chunks: &[Arc<dyn Chunk>],
         search: &Search,
         limits: &Limits,
     ) -> Result<Self, QueryError> {
         let (offset, depth) = depth(search, limits)?;
-        let filters = Filters::new(search);
-        let mut explain = Explain { chunks: chunks.len() as u64, ..Explain::default() };
-        let groups = groups(chunks, &filters, search.order, &mut explain);
-        Ok(Self {
-            chunks: chunks.to_vec(),
-            filters,
+        let mut plan = Self {
+            chunks: Vec::new(),
+            filters: Filters::new(search),
             limits: limits.clone(),
             order: search.order,
+            total: search.total,
             offset,
             depth,
-            groups,
+            groups: Vec::new(),
             next: AtomicUsize::new(0),
-            explain,
-        })
+            workers: AtomicUsize::new(0),
+            last: AtomicI64::new(if depth == 0 { i64::MIN } else { i64::MAX }),
+            tally: Tally::default(),
+        };
+        if search.total == Total::Exact || depth > 0 {
+            for chunk in chunks {
+                limits.check_cancelled()?;
+                plan.add_chunk(chunk)?;
+            }
+        }
+        plan.groups.sort_unstable();
+        Ok(plan)
+    }
+
+    fn add_chunk(&mut self, chunk: &Arc<dyn Chunk>) -> Result<(), QueryError> {
+        let narrowing = Narrowing::new(&**chunk, &self.filters, &mut self.tally);
+        let Some(narrowed) = narrowing.run()? else { return Ok(()) };
+        let number = self.chunks.len() as u32;
+        for &group in &narrowed.groups {
+            let meta = &chunk.table().groups()[group as usize];
+            let best = match self.order {
+                Order::Oldest => meta.min_time,
+                Order::Newest => meta.max_time,
+            };
+            let best = self.order.number(best);
+            let count = self.count(&**chunk, group, &narrowed);
+            self.groups.push(PlannedGroup { best, chunk: number, group, count });
+        }
+        let Narrowed { rows, remaining, .. } = narrowed;
+        self.chunks.push(PlannedChunk { owner: Arc::clone(chunk), rows, remaining });
+        Ok(())
+    }
+
+    /// How many rows of a group match, where indexes and the footer say so.
+    fn count(&self, chunk: &dyn Chunk, group: u32, narrowed: &Narrowed) -> Option<u32> {
+        let meta = &chunk.table().groups()[group as usize];
+        if !self.filters.time.covers(meta.min_time, meta.max_time) {
+            None
+        } else if !self.filters.words.is_empty() {
+            narrowed.counts.as_ref().and_then(|counts| counts[group as usize])
+        } else if self.is_answered(&narrowed.remaining, meta) {
+            Some(match &narrowed.rows {
+                Some(rows) => rows.range_cardinality(positions_of(meta)) as u32,
+                None if chunk.dead().is_empty() => meta.rows,
+                None => {
+                    Group::new(chunk.table(), group as usize).live_rows(chunk.dead()).count() as u32
+                }
+            })
+        } else {
+            None
+        }
+    }
+
+    fn is_answered(&self, remaining: &Remaining, meta: &GroupMeta) -> bool {
+        !remaining.owners
+            && !remaining.attributes.contains(&true)
+            && (!remaining.levels || self.filters.has_all_levels(meta.levels))
     }
 
     /// How many row groups are to be looked at: more workers than that have nothing to do.
@@ -78,12 +153,27 @@ impl Plan {
     ///
     /// [`QueryError::Table`] and [`QueryError::Cancelled`]. The search has then failed.
     pub fn work(&self) -> Result<Scanned, QueryError> {
+        self.workers.fetch_add(1, Ordering::Relaxed);
         let mut scan = Scan::new(self);
         while let Some(&group) = self.groups.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             self.limits.check_cancelled()?;
+            if self.total == Total::Unasked && !self.may_take(group.best) {
+                // Those that follow are no better.
+                break;
+            }
             scan.visit(group)?;
         }
         Ok(scan.finish())
+    }
+
+    /// Whether a row of this time, in the order's numbers, may be on the page.
+    pub(crate) fn may_take(&self, time: i64) -> bool {
+        time <= self.last.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the page is full of rows up to this time, in the order's numbers.
+    pub(crate) fn page_ends_by(&self, time: i64) {
+        self.last.fetch_min(time, Ordering::Relaxed);
     }
 
     /// The answer, from what every worker found: reads the page's records.
@@ -96,18 +186,30 @@ impl Plan {
     ///
     /// When a worker's part is missing, because the rest would pass for the whole.
     pub fn finish(self, parts: Vec<Scanned>) -> Result<SearchResult, QueryError> {
-        let mut explain = self.explain;
+        let workers = self.workers.into_inner();
+        assert_eq!(parts.len(), workers, "BUG: a search is finished with a part missing");
+        let mut tally = self.tally;
         let mut candidates = Candidates::new(self.order, self.depth);
         let mut visited = 0;
         for part in parts {
             visited += part.visited;
-            explain.add(&part.explain);
+            tally.add(&part.tally);
             candidates.merge(part.candidates);
         }
-        assert_eq!(visited, self.groups.len(), "BUG: a search is finished with a part missing");
+        let groups = self.groups.len() as u64;
+        let total = match self.total {
+            Total::Exact => {
+                assert_eq!(visited, groups, "BUG: a search is finished before all was visited");
+                Some(tally.rows_matched)
+            }
+            Total::Unasked => {
+                tally.prune(Step::GroupPage, groups, groups - visited);
+                None
+            }
+        };
         let page = candidates.into_page(self.offset);
-        let hits = hits(&self.chunks, &page, &self.limits, &mut explain)?;
-        Ok(SearchResult { total: explain.rows_matched, hits, explain })
+        let hits = hits(&self.chunks, &page, &self.limits, &mut tally)?;
+        Ok(SearchResult { total, hits, explain: tally.explain() })
     }
 }
 
@@ -124,41 +226,4 @@ fn depth(search: &Search, limits: &Limits) -> Result<(usize, usize), QueryError>
         limit,
         depth_max: limits.depth_max,
     })
-}
-
-/// The groups that footers do not rule out, from the order's first in time.
-fn groups(
-    chunks: &[Arc<dyn Chunk>],
-    filters: &Filters,
-    order: Order,
-    explain: &mut Explain,
-) -> Vec<PlannedGroup> {
-    let mut groups = Vec::new();
-    for (chunk, owner) in (0..).zip(chunks) {
-        let metas = owner.table().groups();
-        if !metas.iter().any(|meta| filters.may_have_time(meta)) {
-            explain.chunks_pruned_by_time += 1;
-            continue;
-        }
-        if !filters.may_have_service(owner.table().zone()) {
-            explain.chunks_pruned_by_service += 1;
-            continue;
-        }
-        explain.groups += metas.len() as u64;
-        for (group, meta) in (0..).zip(metas) {
-            if !filters.may_have_time(meta) {
-                explain.groups_pruned_by_time += 1;
-            } else if !filters.may_have_level(meta) {
-                explain.groups_pruned_by_level += 1;
-            } else {
-                let best = match order {
-                    Order::Oldest => meta.min_time.get(),
-                    Order::Newest => !meta.max_time.get(),
-                };
-                groups.push(PlannedGroup { best, chunk, group });
-            }
-        }
-    }
-    groups.sort_unstable();
-    groups
 }

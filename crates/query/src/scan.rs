@@ -6,20 +6,21 @@ use varve_columnar::ColumnId;
 use varve_types::TimestampNs;
 
 use crate::candidates::{Candidates, Place};
+use crate::explain::{Step, Tally};
 use crate::filter::Scratch;
 use crate::group::Group;
 use crate::names::RowNames;
-use crate::plan::{Plan, PlannedGroup};
+use crate::plan::{Plan, PlannedChunk, PlannedGroup};
 use crate::row_set::RowSet;
-use crate::{Chunk, Explain, Order, QueryError};
+use crate::{Chunk, Order, QueryError};
 
 /// What one worker found in the groups that it looked at.
 #[derive(Debug)]
 pub struct Scanned {
     pub(crate) candidates: Candidates,
-    pub(crate) explain: Explain,
+    pub(crate) tally: Tally,
     /// How many groups.
-    pub(crate) visited: usize,
+    pub(crate) visited: u64,
 }
 
 /// One worker's look at groups, under way.
@@ -27,8 +28,8 @@ pub(crate) struct Scan<'a> {
     plan: &'a Plan,
     candidates: Candidates,
     scratch: Scratch,
-    explain: Explain,
-    visited: usize,
+    tally: Tally,
+    visited: u64,
 }
 
 impl<'a> Scan<'a> {
@@ -37,35 +38,42 @@ impl<'a> Scan<'a> {
             plan,
             candidates: Candidates::new(plan.order, plan.depth),
             scratch: Scratch::default(),
-            explain: Explain::default(),
+            tally: Tally::default(),
             visited: 0,
         }
     }
 
     pub(crate) fn finish(self) -> Scanned {
-        let Self { candidates, explain, visited, .. } = self;
-        Scanned { candidates, explain, visited }
+        let Self { candidates, tally, visited, .. } = self;
+        Scanned { candidates, tally, visited }
     }
 
     /// Counts a group's matches and takes those that belong on the page.
     pub(crate) fn visit(&mut self, planned: PlannedGroup) -> Result<(), QueryError> {
-        let PlannedGroup { chunk, group: number, .. } = planned;
-        let owner = &*self.plan.chunks[chunk as usize];
-        let mut group = Group::new(owner.table(), number as usize);
-        let mut selected = group.live_rows(owner.dead());
-        self.plan.filters.apply(&mut group, &mut selected, &mut self.scratch, &mut self.explain)?;
-        let matched = selected.count() as u64;
-        self.explain.rows_matched += matched;
-        if group.pages_read() == 0 {
-            self.explain.groups_counted += 1;
-        } else {
-            self.explain.rows_scanned += group.rows() as u64;
-        }
-        if matched > 0 {
-            self.take(owner, &mut group, &selected, Place { chunk, group: number, row: 0 })?;
-        }
-        self.explain.pages_read += group.pages_read();
         self.visited += 1;
+        let count = planned.count.filter(|_| !self.plan.may_take(planned.best));
+        self.tally.stays(Step::GroupCount, count.is_none());
+        if let Some(count) = count {
+            self.tally.rows_matched += u64::from(count);
+            return Ok(());
+        }
+        let PlannedChunk { owner, rows, remaining } = &self.plan.chunks[planned.chunk as usize];
+        let mut group = Group::new(owner.table(), planned.group as usize);
+        let mut selected = group.live_rows(owner.dead());
+        if let Some(rows) = rows {
+            selected.intersect(&group.rows_of(rows));
+        }
+        self.plan.filters.apply(remaining, &mut group, &mut selected, &mut self.scratch)?;
+        self.tally.rows_matched += selected.count() as u64;
+        if group.pages_read() > 0 {
+            self.tally.rows_scanned += group.rows() as u64;
+        }
+        if !selected.is_empty() && self.plan.may_take(planned.best) {
+            let place = Place { chunk: planned.chunk, group: planned.group, row: 0 };
+            self.take(&**owner, &mut group, &selected, place)?;
+        }
+        self.tally.pages_read += group.pages_read();
+        self.tally.bytes_read += group.bytes_read();
         Ok(())
     }
 
@@ -78,30 +86,27 @@ impl<'a> Scan<'a> {
         place: Place,
     ) -> Result<(), QueryError> {
         let order = self.plan.order;
-        let best = match order {
-            Order::Oldest => group.meta().min_time,
-            Order::Newest => group.meta().max_time,
-        };
-        if !self.candidates.may_take(best) {
-            return Ok(());
-        }
-        let stamps = group.with_ints(&ColumnId::Timestamp, <[i64]>::to_vec)?;
-        // Rows ascend in time within a segment: from the good end, the page fills with rows that
-        // stay there.
-        let mut rows: Vec<usize> = selected.iter().collect();
-        if order == Order::Newest {
-            rows.reverse();
-        }
+        let times = group.ints(&ColumnId::Timestamp)?;
         let mut names = None;
-        for row in rows {
-            let time = TimestampNs(stamps[row]);
-            if self.candidates.may_take(time) {
+        let mut offer = |row: usize| {
+            let time = TimestampNs(times[row]);
+            if self.candidates.may_take(time) && self.plan.may_take(order.number(time)) {
                 let names = match &names {
                     Some(names) => names,
                     None => names.insert(RowNames::read(owner, group)?),
                 };
                 self.candidates.offer(time, names.id(row), Place { row: row as u32, ..place });
             }
+            Ok::<_, QueryError>(())
+        };
+        // The rows of a service ascend in time: from the good end, the page fills with rows that
+        // stay there.
+        match order {
+            Order::Oldest => selected.iter().try_for_each(&mut offer),
+            Order::Newest => selected.iter().rev().try_for_each(&mut offer),
+        }?;
+        if let Some(last) = self.candidates.last() {
+            self.plan.page_ends_by(last);
         }
         Ok(())
     }

@@ -26,6 +26,18 @@ pub struct Search {
     pub offset: u64,
     /// How many matching records to answer, at most.
     pub limit: u64,
+    /// Whether to count all that match.
+    pub total: Total,
+}
+
+/// Whether a search counts all records that match, or stops once it has its page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Total {
+    /// Their exact number.
+    #[default]
+    Exact,
+    /// Nobody asks: what cannot change the page is not looked at.
+    Unasked,
 }
 
 /// `NAME=value`.
@@ -48,6 +60,16 @@ pub enum Order {
     Oldest,
 }
 
+impl Order {
+    /// A time as a number that is the smaller the earlier its row comes.
+    pub(crate) const fn number(self, time: TimestampNs) -> i64 {
+        match self {
+            Self::Oldest => time.get(),
+            Self::Newest => !time.get(),
+        }
+    }
+}
+
 /// One record found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
@@ -62,8 +84,8 @@ pub struct Hit {
 /// The answer to a [`Search`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct SearchResult {
-    /// How many records match, whatever the page; exact.
-    pub total: u64,
+    /// How many records match, whatever the page; exact. `None` when it was [`Total::Unasked`].
+    pub total: Option<u64>,
     /// The page, in order.
     pub hits: Vec<Hit>,
     /// What it took.

@@ -34,6 +34,10 @@ impl ValueFilter {
         }
     }
 
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether some value of this kind has the text: otherwise its column need not be read.
     pub(crate) fn may_be(&self, kind: ValueKind) -> bool {
         match kind {

@@ -1,7 +1,7 @@
 //! The filter `NAME=value`: on the record's own attributes and on its resource's.
 
-use varve_columnar::{ByteColumn, Column, ColumnId, FormatError};
-use varve_types::{Resource, ValueKind};
+use varve_columnar::{ByteColumn, Column, ColumnId, FormatError, Table, tokens};
+use varve_types::{Attribute, Resource, ValueKind};
 
 use crate::AttributeFilter;
 use crate::group::{Group, spread};
@@ -9,7 +9,7 @@ use crate::row_set::RowSet;
 use crate::value_text::ValueFilter;
 
 /// One attribute's name and the values wanted.
-pub(super) struct AttributeTerm {
+pub(crate) struct AttributeTerm {
     name: String,
     value: ValueFilter,
 }
@@ -17,6 +17,40 @@ pub(super) struct AttributeTerm {
 impl AttributeTerm {
     pub(super) fn new(filter: &AttributeFilter) -> Self {
         Self { name: filter.name.clone(), value: ValueFilter::new(&filter.value) }
+    }
+
+    /// The columns that may hold the value.
+    pub(crate) fn columns<'t>(&self, table: &'t Table) -> impl Iterator<Item = &'t ColumnId> {
+        table
+            .attribute_columns(&self.name)
+            .iter()
+            .filter(|id| matches!(id, ColumnId::Attribute { kind, .. } if self.value.may_be(*kind)))
+    }
+
+    /// The words of the value, in lower case: a row that has it has them all, unless the value is
+    /// [of a kind without words](Self::may_lack_words).
+    pub(crate) fn words(&self) -> impl Iterator<Item = Vec<u8>> {
+        tokens(self.value.text().as_bytes()).map(<[u8]>::to_ascii_lowercase)
+    }
+
+    /// Whether a value of a kind in which no words are sought may be meant.
+    pub(crate) fn may_lack_words(&self, kind: ValueKind) -> bool {
+        matches!(kind, ValueKind::Null | ValueKind::EmptyObject | ValueKind::Bytes)
+            && self.value.may_be(kind)
+    }
+
+    /// The same, whatever the kind.
+    pub(crate) fn has_kind_without_words(&self) -> bool {
+        [ValueKind::Null, ValueKind::EmptyObject, ValueKind::Bytes]
+            .into_iter()
+            .any(|kind| self.may_lack_words(kind))
+    }
+
+    /// The kind of the value that a resource has, where it is the one wanted.
+    pub(crate) fn kind_in(&self, resource: &Resource) -> Option<ValueKind> {
+        let here = |attribute: &&Attribute| *attribute.name == *self.name;
+        let value = &resource.0.iter().find(here)?.value;
+        self.value.is_value(value).then(|| value.kind())
     }
 
     /// Leaves the rows that have the attribute with the value, in either place.
@@ -27,17 +61,15 @@ impl AttributeTerm {
     ) -> Result<(), FormatError> {
         let rows = group.rows();
         let mut found = RowSet::none(rows);
-        for id in group.attribute_columns(&self.name) {
+        for id in self.columns(group.table()) {
             let ColumnId::Attribute { kind, .. } = id else { continue };
-            if self.value.may_be(*kind)
-                && let Some(column) = group.column(id)?
-            {
+            if let Some(column) = group.column(id)? {
                 let values = self.values(&column, *kind);
                 found.union(&spread(column.presence(), &values, rows));
             }
         }
         if let Some(resources) = group.resources()? {
-            found.union(&resources.rows_where(rows, |resource| self.is_in(resource)));
+            found.union(&resources.rows_where(rows, |resource| self.kind_in(resource).is_some()));
         }
         selected.intersect(&found);
         Ok(())
@@ -65,10 +97,5 @@ impl AttributeTerm {
             found.insert(at);
         }
         found
-    }
-
-    fn is_in(&self, resource: &Resource) -> bool {
-        let here = |attribute: &&varve_types::Attribute| *attribute.name == *self.name;
-        resource.0.iter().find(here).is_some_and(|attribute| self.value.is_value(&attribute.value))
     }
 }

@@ -13,10 +13,8 @@ pub(super) fn by_time(
     selected: &mut RowSet,
 ) -> Result<(), FormatError> {
     if !time.covers(group.meta().min_time, group.meta().max_time) {
-        let inside = group.with_ints(&ColumnId::Timestamp, |values| {
-            RowSet::of_values(values, |time_ns| time.contains(TimestampNs(time_ns)))
-        })?;
-        selected.intersect(&inside);
+        let times = group.ints(&ColumnId::Timestamp)?;
+        selected.intersect(&RowSet::of_values(&times, |ns| time.contains(TimestampNs(ns))));
     }
     Ok(())
 }
@@ -79,7 +77,6 @@ pub(super) fn by_level(
         let level = u8::try_from(number).ok().and_then(Level::from_number);
         level.is_some_and(|level| levels.contains(level))
     };
-    let of_levels = |values: &[i64]| RowSet::of_values(values, wanted);
-    selected.intersect(&group.with_ints(&ColumnId::Level, of_levels)?);
+    selected.intersect(&RowSet::of_values(&group.ints(&ColumnId::Level)?, wanted));
     Ok(())
 }

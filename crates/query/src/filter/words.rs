@@ -4,7 +4,7 @@
 //! is searched in one pass; attributes are read only for a word that some row still lacks, and of
 //! those only the columns whose kind can hold it.
 
-use varve_columnar::{Column, ColumnId, FormatError, with_word_text};
+use varve_columnar::{Column, ColumnId, FormatError, is_token_byte, tokens, with_word_text};
 use varve_types::Resource;
 
 use super::Scratch;
@@ -17,7 +17,7 @@ use crate::value_text::{integers_with_word, word_may_be_in};
 
 /// The terms of a query, ready to be searched for: the longest first, because it is as a rule the
 /// rarest and leaves the others less to look at.
-pub(super) struct WordTerms {
+pub(crate) struct WordTerms {
     phrases: Vec<Needle>,
     words: Vec<Needle>,
 }
@@ -35,6 +35,25 @@ impl WordTerms {
         }
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.phrases.is_empty() && self.words.is_empty()
+    }
+
+    /// The word, when nothing but one is asked for.
+    pub(crate) fn only_word(&self) -> Option<&[u8]> {
+        match (&self.phrases[..], &self.words[..]) {
+            ([], [word]) => Some(word.bytes()),
+            _ => None,
+        }
+    }
+
+    /// Whole tokens in lower case that every match has: the words, and of phrases what lies
+    /// strictly inside, because at their ends a longer token of the message may be cut.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &[u8]> {
+        let words = self.words.iter().map(Needle::bytes);
+        words.chain(self.phrases.iter().flat_map(|phrase| inner_tokens(phrase.bytes())))
+    }
+
     /// Leaves the rows that have every term.
     pub(super) fn apply(
         &self,
@@ -42,7 +61,7 @@ impl WordTerms {
         selected: &mut RowSet,
         scratch: &mut Scratch,
     ) -> Result<(), FormatError> {
-        if self.phrases.is_empty() && self.words.is_empty() {
+        if self.is_empty() || selected.is_empty() {
             return Ok(());
         }
         let message = group.column(&ColumnId::Message)?;
@@ -67,6 +86,13 @@ impl WordTerms {
         }
         Ok(())
     }
+}
+
+fn inner_tokens(phrase: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_border = |byte: &u8| !is_token_byte(*byte);
+    let start = phrase.iter().position(is_border).unwrap_or(phrase.len());
+    let end = phrase.iter().rposition(is_border).unwrap_or(start);
+    tokens(&phrase[start..end.max(start)])
 }
 
 /// Adds to `found` the rows that have the word in an attribute's value, as long as some selected
@@ -117,4 +143,25 @@ fn is_in_resource(word: &Needle, resource: &Resource) -> bool {
         with_word_text(&attribute.value, |text| word.is_in(&text.to_ascii_lowercase()))
             .unwrap_or(false)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phrase_has_the_tokens_strictly_inside_it() {
+        for (phrase, wanted) in [
+            ("read", &[][..]),
+            ("read failed", &[]),
+            ("a read failed at", &["read", "failed"]),
+            (" read failed", &["read"]),
+            ("=read=", &["read"]),
+            ("--", &[]),
+        ] {
+            let found: Vec<&[u8]> = inner_tokens(phrase.as_bytes()).collect();
+            let wanted: Vec<&[u8]> = wanted.iter().map(|word| word.as_bytes()).collect();
+            assert_eq!(found, wanted, "{phrase}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use expect_test::{Expect, expect};
-use varve_query::{Limits, QueryError, Search, WordQuery, search};
+use varve_query::{Explain, Limits, QueryError, Search, Total, WordQuery, search};
 use varve_types::{Level, Record, ShardId, TimeRange, TimestampNs};
 
 use crate::world::{Entry, World};
@@ -33,16 +33,17 @@ fn world() -> World {
     world
 }
 
+/// What each step ruled out, and what was read in spite of all steps.
 fn check(wanted: &Search, expected: &Expect) {
     let result = search(&world().chunks, wanted, &Limits::default()).expect("answers");
-    let shown = format!("{:?}", result.explain);
-    let counts: Vec<&str> = shown
-        .trim_start_matches("Explain { ")
-        .trim_end_matches(" }")
-        .split(", ")
-        .filter(|count| !count.ends_with(": 0"))
+    let Explain { steps, pages_read, rows_scanned, rows_matched, .. } = result.explain;
+    let mut shown: Vec<String> = steps
+        .iter()
+        .filter(|step| step.pruned > 0)
+        .map(|step| format!("{} {} of {} {}", step.name, step.pruned, step.considered, step.unit))
         .collect();
-    expected.assert_eq(&counts.join(", "));
+    shown.push(format!("{pages_read} pages, {rows_scanned} scanned, {rows_matched} matched"));
+    expected.assert_eq(&shown.join("; "));
 }
 
 #[test]
@@ -51,39 +52,38 @@ fn what_footers_answer_is_not_read() {
     let span =
         |start, end| TimeRange { start: Some(TimestampNs(start)), end: Some(TimestampNs(end)) };
     let words = WordQuery::parse("line 9999").expect("parses");
-    check(&all, &expect!["chunks: 3, groups: 5, groups_counted: 5, rows_matched: 20010"]);
+    check(&all, &expect!["count 5 of 5 row groups; 0 pages, 0 scanned, 20010 matched"]);
     check(
         &Search { time: span(9_000, 10_000), ..all.clone() },
         &expect![
-            "chunks: 3, chunks_pruned_by_time: 2, groups: 2, groups_pruned_by_time: 1, pages_read: 1, rows_scanned: 1808, rows_matched: 1000"
+            "range 2 of 3 chunks; range 1 of 2 row groups; 1 pages, 1808 scanned, 1000 matched"
         ],
     );
     check(
         &Search { services: vec!["api".to_owned()], ..all.clone() },
         &expect![
-            "chunks: 3, chunks_pruned_by_service: 1, groups: 3, groups_counted: 2, pages_read: 1, rows_scanned: 10, rows_matched: 10005"
+            "zone map 1 of 3 chunks; count 2 of 3 row groups; 1 pages, 10 scanned, 10005 matched"
         ],
     );
     check(
         &Search { levels: vec![Level::Warn], ..all.clone() },
         &expect![
-            "chunks: 3, groups: 5, groups_pruned_by_level: 3, groups_counted: 2, rows_matched: 10000"
+            "zone map 2 of 3 chunks; count 2 of 2 row groups; 0 pages, 0 scanned, 10000 matched"
         ],
     );
     check(
         &Search { levels: vec![Level::Fatal], ..all.clone() },
-        &expect!["chunks: 3, groups: 5, groups_pruned_by_level: 5"],
+        &expect!["zone map 3 of 3 chunks; 0 pages, 0 scanned, 0 matched"],
     );
-    check(
-        &Search { words, ..all.clone() },
-        &expect![
-            "chunks: 3, groups: 5, groups_emptied_by_words: 4, pages_read: 5, rows_scanned: 20010, rows_matched: 1"
-        ],
-    );
+    check(&Search { words, ..all.clone() }, &expect!["5 pages, 20010 scanned, 1 matched"]);
     // The newest group alone is read; of the others not even the stamps.
     check(
+        &Search { limit: 5, total: Total::Unasked, ..all.clone() },
+        &expect!["page 4 of 5 row groups; 5 pages, 0 scanned, 10 matched"],
+    );
+    check(
         &Search { limit: 5, ..all },
-        &expect!["chunks: 3, groups: 5, groups_counted: 5, pages_read: 5, rows_matched: 20010"],
+        &expect!["count 4 of 5 row groups; 5 pages, 0 scanned, 20010 matched"],
     );
 }
 

@@ -10,12 +10,13 @@ use varve_columnar::{
 use varve_query::{Chunk, Hit, Origin};
 use varve_types::{
     BatchDigest, BatchKey, HashRange, LogIndex, Record, RecordId, RowNumber, ShardId, TenantId,
-    TimestampNs,
+    TimeRange, TimestampNs,
 };
 
 /// A chunk as a test makes it.
 pub(crate) struct TestChunk {
     pub(crate) table: Table,
+    pub(crate) segment: Option<Segment>,
     pub(crate) shard: ShardId,
     pub(crate) origin: Origin,
     pub(crate) dead: Vec<Range<u32>>,
@@ -24,6 +25,15 @@ pub(crate) struct TestChunk {
 impl Chunk for TestChunk {
     fn table(&self) -> &Table {
         &self.table
+    }
+
+    fn segment(&self) -> Option<&Segment> {
+        self.segment.as_ref()
+    }
+
+    fn may_have_time(&self, time: &TimeRange) -> bool {
+        let times = self.table.zone().times;
+        times.is_some_and(|(first, last)| time.overlaps(first, last))
     }
 
     fn shard(&self) -> ShardId {
@@ -70,7 +80,7 @@ impl World {
             } else {
                 let origin = Origin::Block { index, created_at };
                 let (table, dead) = (block.table().clone(), entry.dead.clone());
-                self.chunks.push(Arc::new(TestChunk { table, shard, origin, dead }));
+                self.chunks.push(Arc::new(TestChunk { table, segment: None, shard, origin, dead }));
             }
         }
         if merged > 0 {
@@ -82,9 +92,10 @@ impl World {
                 })
                 .expect("merges");
             let source = BytesSource::new("segment", bytes.into());
-            let table = Segment::open(Arc::new(source)).expect("a segment").table().clone();
-            let origin = Origin::Segment;
-            self.chunks.push(Arc::new(TestChunk { table, shard, origin, dead: Vec::new() }));
+            let segment = Segment::open(Arc::new(source)).expect("a segment");
+            let (table, dead, origin) = (segment.table().clone(), Vec::new(), Origin::Segment);
+            let segment = Some(segment);
+            self.chunks.push(Arc::new(TestChunk { table, segment, shard, origin, dead }));
         }
     }
 

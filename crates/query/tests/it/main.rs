@@ -1,5 +1,6 @@
 //! Searches over real tables, from outside the crate.
 
+mod aggregates;
 mod damage;
 mod model;
 mod pruning;

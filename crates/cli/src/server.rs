@@ -88,6 +88,14 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     tail_memory: Option<String>,
+    /// Memory for merging segments [default: 64 MiB]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merge_memory: Option<String>,
+    /// How much merges write each second [default: 64 MiB]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merge_rate: Option<String>,
     /// How much may wait to be stored; above it senders are told to wait [default: 256 MiB]
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ use varve_proto::v1::log_service_client::LogServiceClient;
 use varve_proto::{RecordDecoder, RecordEncoder, encode_batch_key, v1};
 use varve_types::{BatchKey, Record, RecordId, ShardId, limits};
 
+use crate::aggregate::{Aggregate, Count};
 use crate::backoff::{Backoff, RetryPolicy};
 use crate::error::{AppendError, CallError, ConnectError, Refusal, root_cause};
 use crate::query::{Answer, Query, StoredRecord, stored_record};
@@ -164,6 +165,24 @@ impl Client {
         let stream = self.logs().query(query.to_message()).await;
         let stream = stream.map_err(|status| CallError::of_status(&self.endpoint, &status))?;
         Answer::begin(self.endpoint.clone(), stream.into_inner()).await
+    }
+
+    /// Counts records by service, level and time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::query`].
+    pub async fn aggregate(&self, aggregate: &Aggregate) -> Result<Vec<Count>, CallError> {
+        let refused = |status| CallError::of_status(&self.endpoint, &status);
+        let stream = self.logs().aggregate(aggregate.to_message()).await.map_err(refused)?;
+        let mut stream = stream.into_inner();
+        let mut counts = Vec::new();
+        while let Some(message) = stream.message().await.map_err(refused)? {
+            for count in message.counts {
+                counts.push(Count::of_message(&self.endpoint, count)?);
+            }
+        }
+        Ok(counts)
     }
 
     /// One record by its id, or `None` when there is none.

@@ -26,6 +26,7 @@
 //!
 //! It knows nothing of terminals and opens no files.
 
+mod aggregate;
 mod backoff;
 mod batch;
 mod client;
@@ -37,6 +38,7 @@ mod query;
 pub mod recognise;
 mod sender;
 
+pub use aggregate::{Aggregate, Count};
 pub use backoff::RetryPolicy;
 pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, Batcher, record_bytes};
 pub use client::Client;

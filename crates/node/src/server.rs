@@ -11,7 +11,7 @@ use varve_env::Env;
 use varve_env::disk::DiskLock;
 use varve_env::network::Listener;
 use varve_proto::v1;
-use varve_shard::{ShardOptions, ShardRecord};
+use varve_shard::{MergeOptions, ShardOptions, ShardRecord};
 use varve_types::{LogIndex, NodeId};
 use varve_wal::{RecoveryReport, Wal, WalOptions};
 
@@ -88,11 +88,12 @@ impl Node {
             new_disk: NewDisk::Found,
             transport: Arc::new(NoPeers),
             settings: HostSettings {
-                shard: ShardOptions { flush_bytes: config.tail_bytes, ..ShardOptions::default() },
+                shard: shard_options(&config),
                 propose_limit: config.request_timeout,
                 tail_bytes: config.tail_memory_bytes,
                 free_bytes_min: config.disk_free_min_bytes,
                 log_bytes: config.wal_bytes,
+                merge_bytes_per_s: config.merge_bytes_per_s,
                 ..HostSettings::default()
             },
             on_fatal,
@@ -160,6 +161,11 @@ impl Node {
         served?;
         Ok(closed?)
     }
+}
+
+fn shard_options(config: &Config) -> ShardOptions {
+    let merge = MergeOptions { loaded_bytes_max: config.merge_bytes, ..MergeOptions::default() };
+    ShardOptions { flush_bytes: config.tail_bytes, merge, ..ShardOptions::default() }
 }
 
 fn say_what_was_recovered(report: &RecoveryReport) {
@@ -236,19 +242,19 @@ impl Services {
             wal_bytes: wal.file_bytes,
             wal_written_bytes: wal.written_bytes,
             disk_full: self.host.is_disk_full(),
+            shards_in_numbers: self.host.stats(),
             ..Held::default()
         };
         for shard in self.host.status() {
             *held.shards.entry(shard.state).or_default() += 1;
-            if let Some(here) = shard.here {
-                held.rows += here.rows;
-                held.segment_bytes += here.disk_bytes;
-                held.tail_bytes += here.tail_bytes;
-                held.segments += here.segments as u64;
-            }
+            held.rows += shard.here.map_or(0, |here| here.rows);
         }
         held.show();
     }
+}
+
+fn count(segments: usize) -> u32 {
+    u32::try_from(segments).unwrap_or(u32::MAX)
 }
 
 /// A shard as the API shows it. One that is not served here shows what it last held.
@@ -267,8 +273,11 @@ fn shard_status(last: Option<&ShardRecord>, shard: ShardStatus) -> v1::ShardStat
         tail_bytes: held.map_or(0, |here| here.tail_bytes),
         applied_index: held.and_then(|here| here.applied).map_or(0, LogIndex::get),
         content_digest: held.map(|here| here.digest.to_string()).unwrap_or_default(),
-        segments: held.map_or(0, |here| u32::try_from(here.segments).unwrap_or(u32::MAX)),
+        segments: held.map_or(0, |here| count(here.segments)),
         problem: shard.problem.unwrap_or_default(),
+        unmerged_segments: held.map_or(0, |here| count(here.unmerged_segments)),
+        merging: held.is_some_and(|here| here.merging),
+        merge_problem: held.and_then(|here| here.merge_problem.clone()).unwrap_or_default(),
     }
 }
 

@@ -239,6 +239,15 @@ impl log_service_server::LogService for FakeServer {
         Err(Status::unimplemented("the fake stores, and answers no questions"))
     }
 
+    type AggregateStream = Answers<v1::AggregateResponse>;
+
+    async fn aggregate(
+        &self,
+        _: Request<v1::AggregateRequest>,
+    ) -> Result<Response<Self::AggregateStream>, Status> {
+        Err(Status::unimplemented("the fake stores, and answers no questions"))
+    }
+
     async fn get_record(
         &self,
         _: Request<v1::GetRecordRequest>,

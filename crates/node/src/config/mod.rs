@@ -33,6 +33,10 @@ pub struct Config {
     pub tail_bytes: u64,
     /// Encoded blocks in memory of all shards together; above it appends wait, in bytes.
     pub tail_memory_bytes: u64,
+    /// Decoded rows that a merge of segments holds at once, in bytes.
+    pub merge_bytes: usize,
+    /// What merges write, in bytes each second.
+    pub merge_bytes_per_s: u64,
     /// Decoded requests that wait to be stored; above it the node answers 429. In bytes.
     pub queue_bytes: usize,
     /// How long a request may take before its outcome is reported as unknown.

@@ -44,6 +44,12 @@ pub struct RawConfig {
     /// Memory for what all shards hold together before it is written out.
     #[serde(deserialize_with = "text")]
     pub tail_memory: String,
+    /// Memory for merging segments.
+    #[serde(deserialize_with = "text")]
+    pub merge_memory: String,
+    /// How much merges write each second.
+    #[serde(deserialize_with = "text")]
+    pub merge_rate: String,
     /// How much may wait to be stored.
     #[serde(deserialize_with = "text")]
     pub queue_size: String,
@@ -80,6 +86,8 @@ impl Default for RawConfig {
             window_size: "4 GiB".to_owned(),
             tail_size: "8 MiB".to_owned(),
             tail_memory: "64 MiB".to_owned(),
+            merge_memory: "64 MiB".to_owned(),
+            merge_rate: "64 MiB".to_owned(),
             queue_size: "256 MiB".to_owned(),
             request_timeout: "30s".to_owned(),
             disk_free_min: "256 MiB".to_owned(),
@@ -104,6 +112,8 @@ pub(super) const KEYS: &[&str] = &[
     "window_size",
     "tail_size",
     "tail_memory",
+    "merge_memory",
+    "merge_rate",
     "queue_size",
     "request_timeout",
     "disk_free_min",

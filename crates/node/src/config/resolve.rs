@@ -105,6 +105,14 @@ impl RawConfig {
             window_bytes: size("window_size", &self.window_size, MIB, 1 << 40, "1 MiB to 1 TiB")?,
             tail_bytes,
             tail_memory_bytes: self.tail_memory(tail_bytes)?,
+            merge_bytes: memory("merge_memory", &self.merge_memory)?,
+            merge_bytes_per_s: size(
+                "merge_rate",
+                &self.merge_rate,
+                MIB,
+                1 << 40,
+                "1 MiB to 1 TiB",
+            )?,
             queue_bytes: memory("queue_size", &self.queue_size)?,
             request_timeout: duration("request_timeout", &self.request_timeout, TIMEOUT_BOUNDS)?,
             disk_free_min_bytes: size(

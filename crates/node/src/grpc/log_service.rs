@@ -1,4 +1,4 @@
-//! `LogService`: append, stream of appends, query, one record.
+//! `LogService`: append, stream of appends, query, counts, one record.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -13,10 +13,11 @@ use varve_ingest::BatchSize;
 use varve_proto::v1::append_stream_response::Outcome;
 use varve_proto::v1::log_service_server::LogService;
 use varve_proto::v1::query_response::Part;
-use varve_proto::{RecordEncoder, decode_level, encode_commit_token, v1};
-use varve_query::{AttributeFilter, Hit, Order, Search, WordQuery};
-use varve_types::{LogIndex, RecordId, ShardId, TenantId, TimeRange, TimestampNs, limits};
+use varve_proto::{RecordEncoder, encode_commit_token, v1};
+use varve_query::Hit;
+use varve_types::{LogIndex, RecordId, ShardId, TenantId, limits};
 
+use super::questions;
 use super::status::Refusal;
 use crate::gateway::Appended;
 use crate::metrics::Protocol;
@@ -32,8 +33,10 @@ const RECORDS_PER_MESSAGE: usize = 1_000;
 /// quarter of what clients take when they set no bound of their own.
 const MESSAGE_RECORDS_BYTES: usize = 1 << 20;
 
-/// Records answered when the request does not say how many.
-const LIMIT: u64 = 100;
+/// Counts in one message of an answer: with the longest names, within what clients take.
+const COUNTS_PER_MESSAGE: usize = 5_000;
+
+const _: () = assert!(COUNTS_PER_MESSAGE * (limits::SERVICE_BYTES_MAX + 64) < 4 << 20);
 
 /// The service.
 #[derive(Clone)]
@@ -131,17 +134,43 @@ impl LogService for LogApi {
         &self,
         request: Request<v1::QueryRequest>,
     ) -> Result<Response<Self::QueryStream>, Status> {
-        let search = search(request.into_inner())?;
-        let found = self.services.reader.search(search).await?;
+        let request = request.into_inner();
+        let explain = request.explain;
+        let found = self.services.reader.search(questions::search(request)?).await?;
         let summary = v1::QuerySummary {
-            total: found.result.total,
+            total: found.result.total.unwrap_or_default(),
             as_of: Some(encode_commit_token(&found.as_of)),
-            ..v1::QuerySummary::default()
+            total_omitted: found.result.total.is_none(),
+            explain: explain.then(|| questions::explain(&found.result.explain)),
         };
         let mut parts = vec![Part::Summary(summary)];
         parts.extend(messages(&found.result.hits).into_iter().map(records));
         let answers = parts.into_iter().map(|part| Ok(v1::QueryResponse { part: Some(part) }));
         Ok(Response::new(Box::pin(tokio_stream::iter(answers))))
+    }
+
+    type AggregateStream = Answers<v1::AggregateResponse>;
+
+    async fn aggregate(
+        &self,
+        request: Request<v1::AggregateRequest>,
+    ) -> Result<Response<Self::AggregateStream>, Status> {
+        let aggregate = questions::aggregate(request.into_inner())?;
+        let found = self.services.reader.aggregate(aggregate).await?;
+        let mut as_of = Some(encode_commit_token(&found.as_of));
+        let mut answers: Vec<_> = found
+            .result
+            .cells
+            .chunks(COUNTS_PER_MESSAGE)
+            .map(|cells| v1::AggregateResponse {
+                counts: cells.iter().map(questions::count).collect(),
+                as_of: as_of.take(),
+            })
+            .collect();
+        if answers.is_empty() {
+            answers.push(v1::AggregateResponse { counts: Vec::new(), as_of });
+        }
+        Ok(Response::new(Box::pin(tokio_stream::iter(answers.into_iter().map(Ok)))))
     }
 
     async fn get_record(
@@ -194,47 +223,4 @@ fn stored(encoder: &mut RecordEncoder, hit: &Hit) -> v1::StoredRecord {
         created_at_ns: hit.created_at.get(),
         record: Some(encoder.encode(&hit.record)),
     }
-}
-
-fn search(request: v1::QueryRequest) -> Result<Search, Status> {
-    let invalid =
-        |field: &str, error: String| Status::invalid_argument(format!("{field}: {error}"));
-    let levels = request
-        .levels
-        .iter()
-        .map(|&level| decode_level(level).map_err(|error| invalid("levels", error.to_string())))
-        .collect::<Result<_, _>>()?;
-    let words =
-        WordQuery::parse(&request.words).map_err(|error| invalid("words", error.to_string()))?;
-    let order = match v1::Order::try_from(request.order) {
-        Ok(v1::Order::Newest) => Order::Newest,
-        Ok(v1::Order::Oldest) => Order::Oldest,
-        Err(_) => return Err(invalid("order", format!("{} is no order", request.order))),
-    };
-    let max = limits::PAGE_SIZE_MAX as u64;
-    let limit = match u64::from(request.limit) {
-        0 => LIMIT,
-        limit if limit <= max => limit,
-        limit => {
-            return Err(invalid("limit", format!("{limit} is not a number from 1 to {max}")));
-        }
-    };
-    Ok(Search {
-        tenant: TenantId(0),
-        services: request.services,
-        levels,
-        time: TimeRange {
-            start: request.start_ns.map(TimestampNs),
-            end: request.end_ns.map(TimestampNs),
-        },
-        words,
-        attributes: request
-            .attributes
-            .into_iter()
-            .map(|v1::AttributeFilter { name, value }| AttributeFilter { name, value })
-            .collect(),
-        order,
-        offset: request.offset,
-        limit,
-    })
 }

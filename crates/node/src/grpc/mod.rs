@@ -2,6 +2,7 @@
 
 mod cluster_service;
 mod log_service;
+mod questions;
 mod status;
 
 use std::sync::Arc;

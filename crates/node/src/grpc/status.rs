@@ -1,6 +1,9 @@
 //! Errors as gRPC shows them: a status for a call, a message for one batch of a stream.
 
+use std::time::Duration;
+
 use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
 use varve_ingest::{ErrorKind, IngestError};
 use varve_proto::v1;
 
@@ -78,9 +81,15 @@ impl Refusal {
         }
     }
 
+    const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Append(error) => error.retry_after(),
+            Self::Ingest(_) => None,
+        }
+    }
+
     fn retry_after_ms(&self) -> Option<u32> {
-        let Self::Append(error) = self else { return None };
-        error.retry_after().map(|after| u32::try_from(after.as_millis()).unwrap_or(u32::MAX))
+        self.retry_after().map(|after| u32::try_from(after.as_millis()).unwrap_or(u32::MAX))
     }
 
     /// As the answer to one batch of a stream.
@@ -121,7 +130,8 @@ impl From<AppendError> for Refusal {
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let (message, hint) = refusal.message_and_hint();
-        let mut status = Self::new(refusal.code(), format!("{message} ({hint})"));
+        let message = format!("{message} ({hint})");
+        let mut status = with_delay(refusal.code(), &message, refusal.retry_after());
         let reason = Some((REASON_METADATA, refusal.reason().to_owned()));
         let lowest = match &refusal {
             Refusal::Append(AppendError::Forgotten { lowest, .. }) => {
@@ -143,6 +153,15 @@ impl From<Refusal> for Status {
     }
 }
 
+/// A status that says in the standard way (google.rpc.RetryInfo) how long to wait, where waiting
+/// helps.
+fn with_delay(code: Code, message: &str, delay: Option<Duration>) -> Status {
+    match delay {
+        None => Status::new(code, message),
+        Some(_) => Status::with_error_details(code, message, ErrorDetails::with_retry_info(delay)),
+    }
+}
+
 impl From<ReadError> for Status {
     fn from(error: ReadError) -> Self {
         let code = match &error {
@@ -151,6 +170,6 @@ impl From<ReadError> for Status {
             ReadError::Unavailable(_) => Code::Unavailable,
             ReadError::Busy => Code::ResourceExhausted,
         };
-        Self::new(code, format!("{error} ({})", error.hint()))
+        with_delay(code, &format!("{error} ({})", error.hint()), error.retry_after())
     }
 }

@@ -1,6 +1,5 @@
 //! POST /api/v1/logs: one record, an array, or newline-delimited JSON.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use varve_ingest::json::{Defaults, Format};
 use varve_types::{BatchKey, TenantId};
 
-use super::{ApiError, body};
+use super::{ApiError, body, parameters};
 use crate::gateway::Appended;
 use crate::metrics::Protocol;
 use crate::server::Services;
@@ -29,7 +28,7 @@ pub(super) async fn append(
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
     let (head, request_body) = request.into_parts();
-    let parameters = parameters(head.uri.query().unwrap_or_default())?;
+    let parameters = requested(head.uri.query().unwrap_or_default())?;
     let format = Format::from_content_type(text(&head.headers, &header::CONTENT_TYPE)?)?;
     let key = idempotency_key(&head.headers)?;
     let encoding = text(&head.headers, &header::CONTENT_ENCODING)?.map(str::to_owned);
@@ -69,30 +68,15 @@ fn answer(appended: &Appended, single: bool, want_ids: bool) -> Value {
     answer
 }
 
-fn parameters(query: &str) -> Result<Parameters, ApiError> {
+fn requested(query: &str) -> Result<Parameters, ApiError> {
     let (mut service, mut level, mut want_ids) = (None, None, false);
-    let mut seen = BTreeSet::new();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if !seen.insert(name.clone()) {
-            return Err(ApiError::twice(
-                &name,
-                "each may be given once; a record's own comes first",
-            ));
-        }
-        match name.as_ref() {
-            "service" => service = Some(value.into_owned()),
-            "level" => level = Some(value.into_owned()),
-            "ids" => {
-                want_ids = value.parse().map_err(|_| {
-                    ApiError::invalid(format!("ids={value:?} is not true or false"), "ids=true")
-                })?;
-            }
-            other => {
-                return Err(ApiError::invalid(
-                    format!("unknown parameter {other:?}"),
-                    "service, level, ids",
-                ));
-            }
+    let hint = "each may be given once; a record's own comes first";
+    for (name, value) in parameters::pairs(query, |_| false, hint)? {
+        match name.as_str() {
+            "service" => service = Some(value),
+            "level" => level = Some(value),
+            "ids" => want_ids = parameters::truth(&name, &value)?,
+            other => return Err(parameters::unknown(other, "service, level, ids")),
         }
     }
     let defaults = Defaults::new(service.as_deref(), level.as_deref())?;

@@ -43,11 +43,6 @@ impl ApiError {
     pub(crate) fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid", message, hint)
     }
-
-    /// A parameter that occurs twice: which of the two is meant, nobody can tell.
-    pub(super) fn twice(name: &str, hint: &str) -> Self {
-        Self::invalid(format!("parameter {name:?} occurs twice"), hint)
-    }
 }
 
 /// Every batch that is not stored is answered through here, and counted.
@@ -110,9 +105,7 @@ impl From<ReadError> for ApiError {
             ReadError::Busy => StatusCode::TOO_MANY_REQUESTS,
         };
         let mut answer = Self::new(status, error.code(), error.to_string(), error.hint());
-        if matches!(error, ReadError::Busy | ReadError::Unavailable(_)) {
-            answer.retry_after_seconds = Some(1);
-        }
+        answer.retry_after_seconds = error.retry_after().map(|after| after.as_secs().max(1));
         answer
     }
 }

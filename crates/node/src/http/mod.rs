@@ -1,8 +1,11 @@
-//! The HTTP API: append, search, one record, metrics, health.
+//! The HTTP API: append, search, aggregates, one record, metrics, health.
 
+mod aggregates;
 mod append;
 mod body;
 mod error;
+mod explain;
+mod parameters;
 mod search;
 
 use std::sync::Arc;
@@ -23,6 +26,7 @@ pub(crate) fn router(services: Arc<Services>) -> Router {
     Router::new()
         .route("/api/v1/logs", post(append::append))
         .route("/api/v1/logs/search", get(search::search))
+        .route("/api/v1/logs/aggregates", get(aggregates::aggregates))
         .route("/api/v1/logs/{log_id}", get(search::get_record))
         .route("/metrics", get(metrics_text))
         .route("/health", get(ready))
@@ -51,8 +55,8 @@ async fn not_found(uri: Uri) -> ApiError {
         StatusCode::NOT_FOUND,
         "not_found",
         format!("there is nothing at {}", uri.path()),
-        "POST /api/v1/logs, GET /api/v1/logs/search, GET /api/v1/logs/{log_id}, GET /metrics, \
-         GET /health/ready",
+        "POST /api/v1/logs, GET /api/v1/logs/search, GET /api/v1/logs/aggregates, GET \
+         /api/v1/logs/{log_id}, GET /metrics, GET /health/ready",
     )
 }
 

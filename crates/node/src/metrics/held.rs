@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use metrics::{counter, gauge};
+use varve_consensus::HostStats;
 
 use super::names::{
-    DISK_FULL, QUEUE_BATCHES, QUEUE_BYTES, ROWS, SEARCHES, SEGMENT_BYTES, SEGMENTS, SHARDS,
-    TAIL_BYTES, WAL_BYTES, WAL_WRITTEN_BYTES,
+    APPLY_LAG, DISK_FULL, FLUSH_MS, FLUSHES, MERGE_READ_BYTES, MERGE_WRITTEN_BYTES, MERGES,
+    MERGES_RUNNING, QUEUE_BATCHES, QUEUE_BYTES, ROWS, SEARCHES, SEGMENT_BYTES, SEGMENTS,
+    SEGMENTS_WAITING, SHARDS, TAIL_BYTES, WAL_BYTES, WAL_WRITTEN_BYTES,
 };
 
 /// What is looked up when somebody asks for metrics.
@@ -16,12 +18,8 @@ pub(crate) struct Held {
     pub shards: BTreeMap<String, u64>,
     /// Rows stored.
     pub rows: u64,
-    /// Bytes of segments and manifests.
-    pub segment_bytes: u64,
-    /// Bytes of blocks not yet written out.
-    pub tail_bytes: u64,
-    /// Segments.
-    pub segments: u64,
+    /// Segments, tails, merges and flushes.
+    pub shards_in_numbers: HostStats,
     /// Memory taken by requests.
     pub queue_bytes: u64,
     /// Batches that wait for their acknowledgement.
@@ -48,11 +46,15 @@ impl Held {
         }
         gauge!(SEARCHES, "state" => "running").set(as_gauge(self.searches_running));
         gauge!(SEARCHES, "state" => "waiting").set(as_gauge(self.searches_waiting));
+        let HostStats { merges, flushes, .. } = self.shards_in_numbers;
         for (name, value) in [
             (ROWS, self.rows),
-            (SEGMENTS, self.segments),
-            (SEGMENT_BYTES, self.segment_bytes),
-            (TAIL_BYTES, self.tail_bytes),
+            (SEGMENTS, self.shards_in_numbers.segments),
+            (SEGMENT_BYTES, self.shards_in_numbers.segment_bytes),
+            (SEGMENTS_WAITING, merges.segments_waiting),
+            (MERGES_RUNNING, merges.running),
+            (TAIL_BYTES, self.shards_in_numbers.tail_bytes),
+            (APPLY_LAG, self.shards_in_numbers.apply_lag),
             (QUEUE_BYTES, self.queue_bytes),
             (QUEUE_BATCHES, self.queue_batches),
             (WAL_BYTES, self.wal_bytes),
@@ -60,7 +62,21 @@ impl Held {
         ] {
             gauge!(name).set(as_gauge(value));
         }
-        counter!(WAL_WRITTEN_BYTES).absolute(self.wal_written_bytes);
+        let flush_ms = u64::try_from(flushes.took.as_millis()).unwrap_or(u64::MAX);
+        for (name, value) in [
+            (FLUSH_MS, flush_ms),
+            (WAL_WRITTEN_BYTES, self.wal_written_bytes),
+            (MERGE_READ_BYTES, merges.bytes_in),
+            (MERGE_WRITTEN_BYTES, merges.bytes_out),
+        ] {
+            counter!(name).absolute(value);
+        }
+        for (name, done, failed) in
+            [(MERGES, merges.done, merges.failed), (FLUSHES, flushes.done, flushes.failed)]
+        {
+            counter!(name, "outcome" => "done").absolute(done);
+            counter!(name, "outcome" => "failed").absolute(failed);
+        }
     }
 }
 

@@ -16,8 +16,8 @@ use varve_query::Explain;
 pub(crate) use self::held::Held;
 use self::names::{
     APPEND_BATCHES, APPEND_BYTES, APPEND_DUPLICATES, APPEND_ERRORS, APPEND_RECORDS, APPEND_SECONDS,
-    BLOCK_ROWS, REFUSED, SEARCH_ERRORS, SEARCH_PAGES, SEARCH_ROWS, SEARCH_SECONDS, SHEDS,
-    WAL_SYNC_SECONDS,
+    BLOCK_ROWS, REFUSED, SEARCH_BYTES, SEARCH_ERRORS, SEARCH_PAGES, SEARCH_ROWS, SEARCH_SECONDS,
+    SHEDS, WAL_SYNC_SECONDS,
 };
 use crate::NodeError;
 use crate::gateway::{AppendError, Appended};
@@ -90,7 +90,7 @@ fn begin_at_zero() {
     for budget in AppendError::BUDGETS.into_iter().chain([ReadError::BUDGET]) {
         counter!(SHEDS, "budget" => budget).increment(0);
     }
-    for name in [APPEND_DUPLICATES, SEARCH_PAGES, SEARCH_ROWS] {
+    for name in [APPEND_DUPLICATES, SEARCH_PAGES, SEARCH_BYTES, SEARCH_ROWS] {
         counter!(name).increment(0);
     }
 }
@@ -143,12 +143,13 @@ pub(crate) fn wal_sync(took: Duration) {
     histogram!(WAL_SYNC_SECONDS).record(took);
 }
 
-/// A search was answered, or failed.
+/// A search or an aggregate was answered, or failed.
 pub(crate) fn search(result: Result<&Explain, &ReadError>, took: Duration) {
     match result {
         Ok(explain) => {
             histogram!(SEARCH_SECONDS).record(took);
             counter!(SEARCH_PAGES).increment(explain.pages_read);
+            counter!(SEARCH_BYTES).increment(explain.bytes_read);
             counter!(SEARCH_ROWS).increment(explain.rows_scanned);
         }
         Err(error) => {

@@ -25,8 +25,18 @@ pub(super) const SEGMENTS: &str = "varve_segments";
 pub(super) const SEGMENT_BYTES: &str = "varve_segment_bytes";
 pub(super) const TAIL_BYTES: &str = "varve_tail_bytes";
 
+pub(super) const APPLY_LAG: &str = "varve_apply_lag_entries";
+pub(super) const FLUSHES: &str = "varve_flushes_total";
+pub(super) const FLUSH_MS: &str = "varve_flush_milliseconds_total";
+pub(super) const MERGES: &str = "varve_merges_total";
+pub(super) const MERGES_RUNNING: &str = "varve_merges_running";
+pub(super) const MERGE_READ_BYTES: &str = "varve_merge_read_bytes_total";
+pub(super) const MERGE_WRITTEN_BYTES: &str = "varve_merge_written_bytes_total";
+pub(super) const SEGMENTS_WAITING: &str = "varve_segments_waiting";
+
 pub(super) const SEARCH_SECONDS: &str = "varve_search_seconds";
 pub(super) const SEARCH_PAGES: &str = "varve_search_pages_total";
+pub(super) const SEARCH_BYTES: &str = "varve_search_bytes_total";
 pub(super) const SEARCH_ROWS: &str = "varve_search_rows_total";
 pub(super) const SEARCHES: &str = "varve_searches";
 pub(super) const SEARCH_ERRORS: &str = "varve_search_errors_total";
@@ -60,7 +70,13 @@ const COUNTERS: &[(&str, &str)] = &[
     (REFUSED, "Requests refused as bad input, by protocol."),
     (SHEDS, "Requests sent away because a budget was used up, by budget."),
     (WAL_WRITTEN_BYTES, "Bytes written to the write-ahead log."),
+    (FLUSHES, "Tails written out as segments, by outcome."),
+    (FLUSH_MS, "Time that writing tails out took together."),
+    (MERGES, "Merges of segments, by outcome."),
+    (MERGE_READ_BYTES, "Bytes of segments that merges replaced."),
+    (MERGE_WRITTEN_BYTES, "Bytes of segments that merges wrote for them."),
     (SEARCH_PAGES, "Pages that searches read."),
+    (SEARCH_BYTES, "Bytes of those pages, as stored."),
     (SEARCH_ROWS, "Rows that searches looked at."),
     (SEARCH_ERRORS, "Searches that failed, by code."),
 ];
@@ -75,5 +91,8 @@ const GAUGES: &[(&str, &str)] = &[
     (ROWS, "Rows stored on this node."),
     (SEGMENTS, "Segments on this node."),
     (SEGMENT_BYTES, "Bytes of segments and manifests on this node."),
+    (SEGMENTS_WAITING, "Segments that wait to be merged."),
+    (MERGES_RUNNING, "Merges that run."),
+    (APPLY_LAG, "Entries committed and not applied yet, of the shard where it is most."),
     (TAIL_BYTES, "Bytes of blocks not yet written out as segments."),
 ];

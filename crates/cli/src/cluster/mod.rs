@@ -1,5 +1,7 @@
 //! `varve cluster`: looking at a cluster, and steering it.
 
+mod seal;
+
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -15,7 +17,8 @@ use crate::failure::Failure;
 Examples:
   varve cluster status
   varve cluster status --output json | jq '.shards[] | select(.state == \"OPEN\")'
-  varve cluster seal")]
+  varve cluster seal                               # waits until segments are merged for good
+  varve cluster seal --no-wait")]
 pub(crate) struct ClusterArguments {
     #[command(subcommand)]
     command: ClusterCommand,
@@ -25,8 +28,18 @@ pub(crate) struct ClusterArguments {
 enum ClusterCommand {
     /// Show nodes and shards, as one node sees them
     Status(ClusterOptions),
-    /// Close the open windows: what they hold is written out and never changes again
-    Seal(ClusterOptions),
+    /// Close the open windows: what they hold is written out, merged for good, and never changes
+    /// again
+    Seal(SealOptions),
+}
+
+#[derive(Debug, Args)]
+struct SealOptions {
+    /// End when everything is written out, and let the merges go on
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    cluster: ClusterOptions,
 }
 
 #[derive(Debug, Args)]
@@ -62,11 +75,15 @@ pub(crate) fn run(arguments: &ClusterArguments) -> Result<(), Failure> {
         }
         ClusterCommand::Seal(options) => {
             let sealed = runtime.block_on(async {
-                let client = options.endpoint.connect().await?;
-                client.seal().await.map_err(call_failure)
+                let client = options.cluster.endpoint.connect().await?;
+                let sealed = client.seal().await.map_err(call_failure)?;
+                if !options.no_wait {
+                    seal::wait_for_merges(&client).await?;
+                }
+                Ok::<_, Failure>(sealed)
             })?;
             let shards: Vec<u64> = sealed.iter().map(|shard| shard.get()).collect();
-            match options.output {
+            match options.cluster.output {
                 Output::Text if shards.is_empty() => writeln!(out, "nothing to seal")?,
                 Output::Text => writeln!(out, "sealed {}", list(&shards))?,
                 Output::Json => writeln!(out, "{}", json!({ "sealed": shards }))?,
@@ -80,8 +97,19 @@ fn list(numbers: &[u64]) -> String {
     numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
 }
 
-const HEADINGS: [&str; 9] =
-    ["shard", "window", "state", "range", "leader", "replicas", "rows", "on disk", "in memory"];
+const HEADINGS: [&str; 11] = [
+    "shard",
+    "window",
+    "state",
+    "range",
+    "leader",
+    "replicas",
+    "rows",
+    "on disk",
+    "in memory",
+    "segments",
+    "to merge",
+];
 
 fn table(status: &StatusResponse) -> String {
     let mut text = format!(
@@ -108,6 +136,8 @@ fn table(status: &StatusResponse) -> String {
             shard.rows.to_string(),
             size(shard.disk_bytes),
             size(shard.tail_bytes),
+            shard.segments.to_string(),
+            shard.unmerged_segments.to_string(),
         ]);
     }
     let widths: Vec<usize> = (0..HEADINGS.len())
@@ -121,6 +151,12 @@ fn table(status: &StatusResponse) -> String {
     }
     for shard in status.shards.iter().filter(|shard| !shard.problem.is_empty()) {
         text += &format!("\nshard {} is NOT SERVED by this node: {}\n", shard.shard, shard.problem);
+    }
+    for shard in status.shards.iter().filter(|shard| !shard.merge_problem.is_empty()) {
+        text += &format!(
+            "\nshard {} could not be merged, and is tried again: {}\n",
+            shard.shard, shard.merge_problem
+        );
     }
     text
 }
@@ -162,6 +198,9 @@ fn status_json(status: &StatusResponse) -> serde_json::Value {
                 "content_digest": shard.content_digest,
                 "segments": shard.segments,
                 "problem": (!shard.problem.is_empty()).then_some(&shard.problem),
+                "unmerged_segments": shard.unmerged_segments,
+                "merging": shard.merging,
+                "merge_problem": (!shard.merge_problem.is_empty()).then_some(&shard.merge_problem),
             })
         })
         .collect();
@@ -194,6 +233,8 @@ mod tests {
             rows,
             disk_bytes: rows * 100,
             tail_bytes: rows,
+            segments: 12,
+            unmerged_segments: 3,
             ..ShardStatus::default()
         };
         let status = StatusResponse {
@@ -202,7 +243,10 @@ mod tests {
             version: "0.1.0".to_owned(),
             nodes: vec![NodeStatus { node_id: 1, peer_address: "127.0.0.1:9432".to_owned() }],
             shards: vec![
-                shard(1, "CLOSED", 1_000_000, 0),
+                ShardStatus {
+                    merge_problem: "disk full".to_owned(),
+                    ..shard(1, "CLOSED", 1_000_000, 0)
+                },
                 ShardStatus {
                     problem: "segment 7 is damaged at byte 9".to_owned(),
                     ..shard(2, "OPEN", 5, 1)
@@ -217,11 +261,13 @@ mod tests {
             node  peer address
             1     127.0.0.1:9432
 
-            shard  window  state   range  leader  replicas  rows     on disk   in memory
-            1      1       CLOSED  0/0    -       1, 2      1000000  95.3 MiB  976.5 KiB
-            2      1       OPEN    0/0    1       1, 2      5        500 B     5 B
+            shard  window  state   range  leader  replicas  rows     on disk   in memory  segments  to merge
+            1      1       CLOSED  0/0    -       1, 2      1000000  95.3 MiB  976.5 KiB  12        3
+            2      1       OPEN    0/0    1       1, 2      5        500 B     5 B        12        3
 
             shard 2 is NOT SERVED by this node: segment 7 is damaged at byte 9
+
+            shard 1 could not be merged, and is tried again: disk full
         "#]]
         .assert_eq(&table(&status));
     }

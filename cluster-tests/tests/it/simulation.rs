@@ -22,17 +22,30 @@ const BATCHES: u64 = 40;
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
+/// How long a shard takes writes, and how much is written.
+#[derive(Clone, Copy)]
+struct Load {
+    window: &'static str,
+    batch_rows_max: u64,
+}
+
+/// Windows are rolled over again and again.
+const ROLLING: Load = Load { window: "10s", batch_rows_max: 60 };
+
+/// One shard takes so much that its segments are merged while it does.
+const GROWING: Load = Load { window: "10m", batch_rows_max: 400 };
+
 /// Messages, and whether they were acknowledged.
 type Sent = Arc<Mutex<BTreeMap<String, bool>>>;
 
-async fn run_node(world: World) -> Ended {
+async fn run_node(world: World, load: Load) -> Ended {
     let config = RawConfig {
         data_dir: "/varve-data".to_owned(),
         listen_http: "0.0.0.0:9430".to_owned(),
         listen_grpc: "0.0.0.0:9431".to_owned(),
         insecure: true,
-        // Small enough that windows are rolled over and tails written out in every run.
-        window: "10s".to_owned(),
+        window: load.window.to_owned(),
+        // Small enough that tails are written out in every run.
         tail_size: "64 KiB".to_owned(),
         disk_free_min: "4 MiB".to_owned(),
         wal_file_size: "32 MiB".to_owned(),
@@ -50,9 +63,9 @@ async fn run_node(world: World) -> Ended {
 
 /// Appends batches one after the other, each until it is acknowledged, some of them twice, and
 /// looks for each right after.
-async fn write(world: World, writer: u64, sent: Sent) -> Ended {
+async fn write(world: World, writer: u64, load: Load, sent: Sent) -> Ended {
     for sequence in 1..=BATCHES {
-        let size = 1 + world.env.random.next_u64() % 60;
+        let size = 1 + world.env.random.next_u64() % load.batch_rows_max;
         let token = format!("w{writer}n{sequence}");
         let messages: Vec<String> =
             (0..size).map(|row| format!("{token} row{row} {}", noise(&world))).collect();
@@ -63,7 +76,7 @@ async fn write(world: World, writer: u64, sent: Sent) -> Ended {
         mark(&sent, &messages, false);
         append(&world, &format!("writer-{writer}:1:{sequence}"), &body).await?;
         mark(&sent, &messages, true);
-        let path = format!("/api/v1/logs/search?query={token}&page_size=100");
+        let path = format!("/api/v1/logs/search?query={token}&page_size=1000");
         let found = messages_of(&search(&world, &path).await?);
         for message in &messages {
             if !found.contains(message) {
@@ -169,14 +182,18 @@ async fn check(world: World, sent: Sent) -> Ended {
 
 /// One node, its writers, and who checks when they are done. Nothing happens to them yet.
 fn cluster(seed: u64) -> Simulation {
+    cluster_under(seed, ROLLING)
+}
+
+fn cluster_under(seed: u64, load: Load) -> Simulation {
     let sent = Sent::default();
     let done = Arc::new(tokio::sync::Semaphore::new(0));
-    let mut simulation =
-        Simulation::new(seed).node(NODE, run_node).duration_max(Duration::from_mins(20));
+    let mut simulation = Simulation::new(seed).duration_max(Duration::from_mins(20));
+    simulation = simulation.node(NODE, move |world| run_node(world, load));
     for writer in 0..WRITERS {
         let (sent, done) = (Arc::clone(&sent), Arc::clone(&done));
         simulation = simulation.client(&format!("writer-{writer}"), move |world| async move {
-            write(world, writer, sent).await?;
+            write(world, writer, load, sent).await?;
             done.add_permits(1);
             Ok(())
         });
@@ -191,7 +208,16 @@ fn cluster(seed: u64) -> Simulation {
 }
 
 fn under_fire(seed: u64) -> Simulation {
-    cluster(seed).crash_at_random(Crashes::default()).partition_at_random(Partitions {
+    struck(cluster(seed))
+}
+
+/// Merges go on while crashes and partitions do.
+fn merging_under_fire(seed: u64) -> Simulation {
+    struck(cluster_under(seed, GROWING))
+}
+
+fn struck(simulation: Simulation) -> Simulation {
+    simulation.crash_at_random(Crashes::default()).partition_at_random(Partitions {
         lasting: Duration::from_millis(100)..Duration::from_secs(3),
         ..Partitions::default()
     })
@@ -244,6 +270,19 @@ fn acknowledged_records_survive_crashes_once() {
     for fault in ["kill", "power loss", "power cut while writing", "partition"] {
         let missed = !seeds::is_replay() && !happened.contains_key(fault);
         assert!(!missed, "{fault} never happened: {happened:?}");
+    }
+}
+
+#[test]
+fn merges_lose_nothing_to_crashes() {
+    let test = "simulation::merges_lose_nothing_to_crashes";
+    let happened = seeds::happened(&seeds::run_each(test, 4, merging_under_fire));
+    assert!(seeds::is_replay() || happened.contains_key("power loss"), "{happened:?}");
+    for (simulation, closed) in [(merging_under_fire(0), false), (under_fire(0), true)] {
+        let merged = format!("closed={closed}");
+        let events = simulation.run().events;
+        let found = events.iter().any(|e| e.contains("segments merged") && e.contains(&merged));
+        assert!(found, "no segments were merged while {merged}");
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use varve_shard::{MergeError, MergeJob, WriteError};
 use varve_types::ShardId;
 
@@ -143,10 +143,8 @@ impl Inner {
         let bytes_out = merged.output_bytes();
         home.swap(merged).await?;
         self.upkeep.merges.count_done(shard, bytes_in, bytes_out);
-        debug!(shard = shard.get(), bytes_in, bytes_out, closed, "merged");
-        if closed && home.shard().merges_waiting(true) == 0 {
-            info!(shard = shard.get(), "merged for good");
-        }
+        let waiting = home.shard().merges_waiting(closed);
+        info!(shard = shard.get(), bytes_in, bytes_out, closed, waiting, "segments merged");
         Ok(())
     }
 

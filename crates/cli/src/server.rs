@@ -100,6 +100,10 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     queue_size: Option<String>,
+    /// Memory for the records of answers to searches; further searches wait [default: 256 MiB]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search_memory: Option<String>,
     /// How long a request may take [default: 30s]
     #[arg(long, value_name = "DURATION")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -12,6 +12,8 @@ use tokio::time::Instant;
 use varve_columnar::{Segment, Table};
 use varve_consensus::{Host, ShardRead};
 use varve_env::Env;
+use varve_ingest::record_bytes;
+use varve_query::limits::ANSWER_BYTES_MAX;
 use varve_query::{
     Aggregate, AggregatePlan, AggregateResult, Chunk, Hit, Limits, Origin, Plan, QueryError,
     Search, SearchResult,
@@ -26,6 +28,9 @@ const SEARCHES_MAX: usize = 8;
 
 /// Searches that wait for one of those places before a further one is turned away.
 const WAITING_MAX: usize = 64;
+
+/// Memory for answers is counted in units of this size, because the semaphore counts to 2^32.
+const UNIT_BYTES: usize = 1 << 10;
 
 /// Threads that share one search. More would take the cores from ingestion.
 const WORKERS_MAX: usize = 2;
@@ -107,6 +112,8 @@ impl From<QueryError> for ReadError {
 pub(crate) struct Found<T> {
     /// The answer.
     pub result: T,
+    /// The memory that its records take.
+    _held: Option<OwnedSemaphorePermit>,
     /// What it shows.
     pub as_of: BTreeMap<ShardId, LogIndex>,
 }
@@ -117,6 +124,10 @@ pub(crate) struct Reader {
     env: Env,
     running: Arc<Semaphore>,
     waiting: Semaphore,
+    /// Memory for the records of answers, in units.
+    answers: Arc<Semaphore>,
+    /// What one answer may take of it, in bytes.
+    answer_bytes_max: usize,
 }
 
 /// A question that is being answered.
@@ -138,12 +149,18 @@ impl Drop for CancelOnDrop {
 }
 
 impl Reader {
-    /// A reader of the shards that `host` has.
+    /// A reader of the shards that `host` has, whose answers under way have records of at most
+    /// so many bytes together.
     #[must_use]
-    pub(crate) fn new(host: Host, env: Env) -> Self {
-        let running = Arc::new(Semaphore::new(SEARCHES_MAX));
-        let waiting = Semaphore::new(WAITING_MAX);
-        Self { host, env, running, waiting }
+    pub(crate) fn new(host: Host, env: Env, answers_bytes: usize) -> Self {
+        Self {
+            host,
+            env,
+            running: Arc::new(Semaphore::new(SEARCHES_MAX)),
+            waiting: Semaphore::new(WAITING_MAX),
+            answers: Arc::new(Semaphore::new(answers_bytes / UNIT_BYTES)),
+            answer_bytes_max: answers_bytes.min(ANSWER_BYTES_MAX),
+        }
     }
 
     /// Runs a search that sees everything acknowledged before it was asked.
@@ -169,8 +186,12 @@ impl Reader {
         });
         let scanned = try_join_all(work).await?;
         let plan = Arc::into_inner(plan).expect("BUG: a worker still holds the plan");
+        let mut held = self.place_for_answer().await?;
         let result = self.blocking(move || plan.finish(scanned)).await?;
-        Ok(Found { result, as_of })
+        let taken: usize = result.hits.iter().map(|hit| record_bytes(&hit.record)).sum();
+        // What the answer might have taken and did not is for others.
+        drop(held.split(held.num_permits().saturating_sub(taken.div_ceil(UNIT_BYTES))));
+        Ok(Found { result, as_of, _held: Some(held) })
     }
 
     /// Counts records, all that were acknowledged before this was asked.
@@ -202,7 +223,7 @@ impl Reader {
         let counted = try_join_all(work).await?;
         let plan = Arc::into_inner(plan).expect("BUG: a worker still holds the plan");
         let result = self.blocking(move || plan.finish(counted)).await?;
-        Ok(Found { result, as_of })
+        Ok(Found { result, as_of, _held: None })
     }
 
     /// Waits for a place, and looks at what there is to read.
@@ -214,7 +235,11 @@ impl Reader {
         Ok(Reading {
             chunks: chunks(&reads),
             as_of,
-            limits: Limits { cancelled: Some(Arc::clone(&cancelled)), ..Limits::default() },
+            limits: Limits {
+                answer_bytes_max: self.answer_bytes_max,
+                cancelled: Some(Arc::clone(&cancelled)),
+                ..Limits::default()
+            },
             _place: place,
             _cancel: CancelOnDrop(cancelled),
         })
@@ -254,6 +279,14 @@ impl Reader {
         let taken = |places: usize, free: usize| places.saturating_sub(free) as u64;
         let running = taken(SEARCHES_MAX, self.running.available_permits());
         (running, taken(WAITING_MAX, self.waiting.available_permits()))
+    }
+
+    /// Waits for memory for the largest answer: how large this one is, reading it tells.
+    async fn place_for_answer(&self) -> Result<OwnedSemaphorePermit, ReadError> {
+        let units = u32::try_from(self.answer_bytes_max / UNIT_BYTES).unwrap_or(u32::MAX);
+        let place = Arc::clone(&self.answers).acquire_many_owned(units).await;
+        // The semaphore is never closed.
+        place.map_err(|_| ReadError::Busy)
     }
 
     /// Waits for a place among the searches that run.

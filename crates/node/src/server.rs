@@ -108,7 +108,7 @@ impl Node {
             Budget::new(config.queue_bytes),
             config.request_timeout,
         );
-        let reader = Reader::new(host.clone(), env.clone());
+        let reader = Reader::new(host.clone(), env.clone(), config.search_bytes);
         let services = Arc::new(Services { host, gateway, reader, env, wal, remembered });
         Ok(Self { services, http, grpc, lock })
     }

@@ -39,6 +39,8 @@ pub struct Config {
     pub merge_bytes_per_s: u64,
     /// Decoded requests that wait to be stored; above it the node answers 429. In bytes.
     pub queue_bytes: usize,
+    /// Records of answers to searches under way, in bytes.
+    pub search_bytes: usize,
     /// How long a request may take before its outcome is reported as unknown.
     pub request_timeout: Duration,
     /// Free room on the disk below which the node refuses appends and goes on answering, in bytes.

@@ -53,6 +53,9 @@ pub struct RawConfig {
     /// How much may wait to be stored.
     #[serde(deserialize_with = "text")]
     pub queue_size: String,
+    /// Memory for the records of answers.
+    #[serde(deserialize_with = "text")]
+    pub search_memory: String,
     /// How long a request may take.
     #[serde(deserialize_with = "text")]
     pub request_timeout: String,
@@ -89,6 +92,7 @@ impl Default for RawConfig {
             merge_memory: "64 MiB".to_owned(),
             merge_rate: "64 MiB".to_owned(),
             queue_size: "256 MiB".to_owned(),
+            search_memory: "256 MiB".to_owned(),
             request_timeout: "30s".to_owned(),
             disk_free_min: "256 MiB".to_owned(),
             wal_file_size: "64 MiB".to_owned(),
@@ -115,6 +119,7 @@ pub(super) const KEYS: &[&str] = &[
     "merge_memory",
     "merge_rate",
     "queue_size",
+    "search_memory",
     "request_timeout",
     "disk_free_min",
     "wal_file_size",

@@ -114,6 +114,7 @@ impl RawConfig {
                 "1 MiB to 1 TiB",
             )?,
             queue_bytes: memory("queue_size", &self.queue_size)?,
+            search_bytes: memory("search_memory", &self.search_memory)?,
             request_timeout: duration("request_timeout", &self.request_timeout, TIMEOUT_BOUNDS)?,
             disk_free_min_bytes: size(
                 "disk_free_min",

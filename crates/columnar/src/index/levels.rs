@@ -1,7 +1,7 @@
 //! Which rows each level has.
 //!
 //! ```text
-//! levels = rest:u8 count:varint (level:u8 positions)*            levels ascending, without rest
+//! levels = rest:u8 count:varint (level:u8 length:varint positions)*      without rest, ascending
 //! ```
 //!
 //! The level that most rows have is the rest: its rows are those that no other level has, so that
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use roaring::RoaringBitmap;
 use varve_types::Level;
 
-use crate::encoding::varint::{Reader, put_u64};
+use crate::encoding::varint::{Reader, put_bytes, put_u64};
 use crate::error::{FormatError, Malformed};
 use crate::index::positions::{self, PositionsWriter};
 use crate::index::{LEVELS_SECTION, damaged};
@@ -47,23 +47,18 @@ fn rows(section: &[u8], wanted: Level, rows: u64) -> Result<RoaringBitmap, Malfo
     };
     let mut reader = Reader::new(section);
     let rest = level(&mut reader)?;
-    let mut found = RoaringBitmap::new();
-    if wanted == rest {
-        let end = u32::try_from(rows).map_err(|_| "a table of too many rows")?;
-        found.insert_range(0..end);
-    }
+    let mut stored = Vec::new();
     for _ in 0..reader.count(2)? {
-        let level = level(&mut reader)?;
-        if wanted == rest {
-            found -= positions::decode(&mut reader, rows)?;
-        } else if wanted == level {
-            found = positions::decode(&mut reader, rows)?;
-        } else {
-            positions::skip(&mut reader, rows)?;
-        }
+        stored.push((level(&mut reader)?, reader.bytes()?));
     }
     reader.end()?;
-    Ok(found)
+    if wanted == rest {
+        return positions::decode_rest(stored.into_iter().map(|(_, encoded)| encoded), rows);
+    }
+    match stored.into_iter().find(|(level, _)| *level == wanted) {
+        Some((_, encoded)) => positions::decode(encoded, rows),
+        None => Ok(RoaringBitmap::new()),
+    }
 }
 
 /// The rows of each level while a segment is written.
@@ -90,10 +85,47 @@ impl LevelRows {
         let stored = |&(number, (count, _)): &(usize, (u64, _))| number != rest && count > 0;
         let levels: Vec<_> = self.levels.into_iter().enumerate().filter(stored).collect();
         put_u64(&mut out, levels.len() as u64);
+        let mut encoded = Vec::new();
         for (number, (_, rows)) in levels {
             out.push(number as u8);
-            rows.write(&mut out);
+            encoded.clear();
+            rows.write(&mut encoded);
+            put_bytes(&mut out, &encoded);
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(
+            levels in vec((0..7usize, 1..5u32), 0..30),
+            at in any::<prop::sample::Index>(),
+            byte: u8,
+            random in vec(prop_oneof![0..7u8, any::<u8>()], 0..60),
+        ) {
+            let mut writer = LevelRows::default();
+            let mut end = 0;
+            for (level, len) in levels {
+                writer.push(Level::ALL[level], end, end + len);
+                end += len;
+            }
+            let mut section = writer.encode();
+            *at.get_mut(&mut section) = byte;
+            for section in [section, random] {
+                for level in Level::ALL {
+                    if let Ok(found) = rows(&section, level, end.into()) {
+                        prop_assert!(found.max().is_none_or(|last| last < end));
+                    }
+                }
+            }
+        }
     }
 }

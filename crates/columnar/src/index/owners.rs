@@ -53,9 +53,7 @@ impl OwnerIndex {
         let Ok(place) = self.owners.binary_search_by(key) else {
             return Ok(RoaringBitmap::new());
         };
-        let mut reader = Reader::new(&self.section[self.owners[place].1.clone()]);
-        positions::decode(&mut reader, self.table.rows())
-            .and_then(|rows| reader.end().map(|()| rows))
+        positions::decode(&self.section[self.owners[place].1.clone()], self.table.rows())
             .map_err(|what| damaged(&self.table, "owner", &what))
     }
 
@@ -99,4 +97,33 @@ pub(super) fn encode(owners: BTreeMap<Owner, PositionsWriter>) -> Vec<u8> {
         put_bytes(&mut out, &rows);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(
+            names in btree_map((0..3u32, "[a-c]{1,3}"), 0..100u32, 0..8),
+            at in any::<prop::sample::Index>(),
+            byte: u8,
+            random in vec(prop_oneof![0..4u8, any::<u8>()], 0..60),
+        ) {
+            let owners = names.iter().map(|((tenant, service), &row)| {
+                let mut rows = PositionsWriter::default();
+                rows.push(row, row + 1);
+                ((TenantId(*tenant), service.as_str().into()), rows)
+            });
+            let mut section = encode(owners.collect());
+            prop_assert_eq!(directory(&section).map(|owners| owners.len()), Ok(names.len()));
+            *at.get_mut(&mut section) = byte;
+            let _ = directory(&section);
+            let _ = directory(&random);
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! Sets of positions of rows, as the runs that they are.
 //!
 //! ```text
-//! positions = runs:varint (gap:varint length-1:varint)*      ascending; a gap is at least 1, save
-//!                                                            before the first run
+//! positions = runs:varint run*                     ascending; a gap is at least 1, save before
+//!                                                  the first run
+//! run       = 2 * gap:varint                       one row
+//!           | 2 * gap + 1:varint length-2:varint   several
 //! ```
 //!
-//! Rows of one service lie together and rare levels come in bursts: runs are short to write, and
+//! Rows of one service lie together and rare levels are single rows: runs are short to write, and
 //! what is left of them zstd takes out of the section.
 
 use roaring::RoaringBitmap;
@@ -43,8 +45,13 @@ impl PositionsWriter {
     fn close(&mut self) {
         let (start, end) = self.open;
         if !self.is_empty() {
-            put_u64(&mut self.encoded, u64::from(start - self.end));
-            put_u64(&mut self.encoded, u64::from(end - start - 1));
+            let gap = u64::from(start - self.end);
+            if end - start == 1 {
+                put_u64(&mut self.encoded, 2 * gap);
+            } else {
+                put_u64(&mut self.encoded, 2 * gap + 1);
+                put_u64(&mut self.encoded, u64::from(end - start - 2));
+            }
             self.runs += 1;
             self.end = end;
         }
@@ -58,10 +65,20 @@ impl PositionsWriter {
     }
 }
 
+/// A set is read into a bitmap of all rows when it has a run for so many rows, or for fewer: that
+/// costs by rows, and otherwise by runs.
+const ROWS_PER_RUN: u64 = 512;
+
 /// Reads a set of rows of a table of so many rows.
-pub(super) fn decode(reader: &mut Reader<'_>, rows: u64) -> Result<RoaringBitmap, Malformed> {
+pub(super) fn decode(encoded: &[u8], rows: u64) -> Result<RoaringBitmap, Malformed> {
+    let runs = Reader::new(encoded).varint()?;
+    if runs.saturating_mul(ROWS_PER_RUN) > rows {
+        let mut bits = RowBits::new(rows, false);
+        for_runs(encoded, rows, |start, end| bits.set(start, end, true))?;
+        return Ok(bits.into_bitmap());
+    }
     let mut positions = RoaringBitmap::new();
-    for_runs(reader, rows, |start, end| {
+    for_runs(encoded, rows, |start, end| {
         // A single row is appended without a search for its place.
         if end - start > 1 || positions.try_push(start).is_err() {
             positions.insert_range(start..end);
@@ -70,33 +87,77 @@ pub(super) fn decode(reader: &mut Reader<'_>, rows: u64) -> Result<RoaringBitmap
     Ok(positions)
 }
 
-/// Passes over a set.
-pub(super) fn skip(reader: &mut Reader<'_>, rows: u64) -> Result<(), Malformed> {
-    for_runs(reader, rows, |_, _| {})
+/// Reads the set of all rows of a table that no one of some sets has.
+pub(super) fn decode_rest<'a>(
+    sets: impl IntoIterator<Item = &'a [u8]>,
+    rows: u64,
+) -> Result<RoaringBitmap, Malformed> {
+    let mut bits = RowBits::new(rows, true);
+    for encoded in sets {
+        for_runs(encoded, rows, |start, end| bits.set(start, end, false))?;
+    }
+    Ok(bits.into_bitmap())
 }
 
-fn for_runs(
-    reader: &mut Reader<'_>,
-    rows: u64,
-    mut each: impl FnMut(u32, u32),
-) -> Result<(), Malformed> {
+fn for_runs(encoded: &[u8], rows: u64, mut each: impl FnMut(u32, u32)) -> Result<(), Malformed> {
+    let rows = u32::try_from(rows).map_err(|_| "a table of too many rows")?;
+    let mut reader = Reader::new(encoded);
     let mut end = 0u64;
-    for run in 0..reader.count(2)? {
-        let gap = reader.varint()?;
-        if gap == 0 && run > 0 {
+    for run in 0..reader.count(1)? {
+        let code = reader.varint()?;
+        if code >> 1 == 0 && run > 0 {
             return Err("runs of rows touch".into());
         }
-        let start = end.saturating_add(gap);
-        end = start.saturating_add(reader.varint()?).saturating_add(1);
-        if end > rows {
+        let start = end.saturating_add(code >> 1);
+        let more = if code & 1 == 1 { reader.varint()?.saturating_add(1) } else { 0 };
+        end = start.saturating_add(more).saturating_add(1);
+        if end > rows.into() {
             return Err("a run of rows is longer than the table".into());
         }
-        let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(end)) else {
-            return Err("a row's position is longer than 32 bits".into());
-        };
-        each(start, end);
+        each(start as u32, end as u32);
     }
-    Ok(())
+    reader.end()
+}
+
+/// A bit for each row of a table, lowest first.
+struct RowBits {
+    words: Vec<u64>,
+}
+
+impl RowBits {
+    fn new(rows: u64, all: bool) -> Self {
+        let mut bits =
+            Self { words: vec![if all { u64::MAX } else { 0 }; rows.div_ceil(64) as usize] };
+        let past_last = rows as usize % 64;
+        if let Some(last) = bits.words.last_mut().filter(|_| past_last > 0) {
+            *last &= (1 << past_last) - 1;
+        }
+        bits
+    }
+
+    /// Sets or clears a run of rows that there are.
+    fn set(&mut self, start: u32, end: u32, value: bool) {
+        let (first, last) = ((start / 64) as usize, ((end - 1) / 64) as usize);
+        for word in first..=last {
+            let mut mask = u64::MAX;
+            if word == first {
+                mask &= u64::MAX << (start % 64);
+            }
+            if word == last {
+                mask &= u64::MAX >> (63 - (end - 1) % 64);
+            }
+            if value {
+                self.words[word] |= mask;
+            } else {
+                self.words[word] &= !mask;
+            }
+        }
+    }
+
+    fn into_bitmap(self) -> RoaringBitmap {
+        let bytes: Vec<u8> = self.words.into_iter().flat_map(u64::to_le_bytes).collect();
+        RoaringBitmap::from_lsb0_bytes(0, &bytes)
+    }
 }
 
 #[cfg(test)]
@@ -118,18 +179,20 @@ mod tests {
                 prop_assert_eq!(writer.is_empty(), wanted.is_empty());
                 let mut bytes = Vec::new();
                 writer.write(&mut bytes);
-                let mut reader = Reader::new(&bytes);
-                let read = decode(&mut reader, 100_000).expect("reads");
-                prop_assert!(reader.end().is_ok());
-                prop_assert!(read.iter().eq(wanted.iter().copied()));
-                let last = wanted.last().copied().unwrap_or_default();
-                prop_assert!(wanted.is_empty() || decode(&mut Reader::new(&bytes), last.into()).is_err());
+                let last = wanted.last().copied().map_or(0, u64::from);
+                for rows in [last + 1, 100_000, 10_000_000] {
+                    let read = decode(&bytes, rows).expect("reads");
+                    prop_assert!(read.iter().eq(wanted.iter().copied()));
+                }
+                prop_assert!(wanted.is_empty() || decode(&bytes, last).is_err());
+                let rest = decode_rest([&bytes[..], &bytes], last + 1).expect("reads");
+                prop_assert!(rest.iter().eq((0..=last as u32).filter(|row| !wanted.contains(row))));
             }
         }
 
         #[test]
         fn no_bytes_panic(bytes in vec(prop_oneof![0..4u8, any::<u8>()], 0..40), rows in 0..200u64) {
-            if let Ok(read) = decode(&mut Reader::new(&bytes), rows) {
+            if let Ok(read) = decode(&bytes, rows) {
                 prop_assert!(read.max().is_none_or(|last| u64::from(last) < rows));
             }
         }

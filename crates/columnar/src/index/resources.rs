@@ -1,7 +1,7 @@
 //! Which rows each resource set has.
 //!
 //! ```text
-//! resources = count:varint (set length:varint set positions)*    sets by bytes, ascending
+//! resources = count:varint (length:varint set length:varint positions)*   by set, ascending
 //! ```
 //!
 //! A set is in its canonical encoding (`resource`). Rows that no set has are those of the empty
@@ -53,33 +53,72 @@ fn rows_where(
     rows: u64,
     wanted: impl Fn(&Resource) -> bool,
 ) -> Result<RoaringBitmap, Malformed> {
-    // Of an empty set's rows those are left that some set has.
+    // Where the empty set is wanted, all rows are but those of the sets that are not.
     let is_empty_wanted = wanted(&Resource::default());
-    let mut found = RoaringBitmap::new();
-    if is_empty_wanted {
-        let end = u32::try_from(rows).map_err(|_| "a table of too many rows")?;
-        found.insert_range(0..end);
-    }
     let mut reader = Reader::new(section);
+    let mut sets = Vec::new();
     for _ in 0..reader.count(2)? {
         let set = decode_resource(reader.bytes()?).ok_or("a resource set is malformed")?;
-        match (wanted(&set), is_empty_wanted) {
-            (true, false) => found |= positions::decode(&mut reader, rows)?,
-            (false, true) => found -= positions::decode(&mut reader, rows)?,
-            _ => positions::skip(&mut reader, rows)?,
+        let encoded = reader.bytes()?;
+        if wanted(&set) != is_empty_wanted {
+            sets.push(encoded);
         }
     }
     reader.end()?;
+    if is_empty_wanted {
+        return positions::decode_rest(sets, rows);
+    }
+    let mut found = RoaringBitmap::new();
+    for encoded in sets {
+        found |= positions::decode(encoded, rows)?;
+    }
     Ok(found)
 }
 
 /// Writes the section, by the rows of each encoded set.
 pub(super) fn encode(sets: BTreeMap<Box<[u8]>, PositionsWriter>) -> Vec<u8> {
-    let mut out = Vec::new();
+    let (mut out, mut encoded) = (Vec::new(), Vec::new());
     put_u64(&mut out, sets.len() as u64);
     for (set, rows) in sets {
         put_bytes(&mut out, &set);
-        rows.write(&mut out);
+        encoded.clear();
+        rows.write(&mut encoded);
+        put_bytes(&mut out, &encoded);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::resource::encode_resource;
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(
+            rows in btree_map("[a-c]{1,3}", 0..100u32, 0..8),
+            at in any::<prop::sample::Index>(),
+            byte: u8,
+            random in vec(prop_oneof![0..7u8, any::<u8>()], 0..60),
+        ) {
+            let sets = rows.iter().map(|(name, &row)| {
+                let value = varve_types::Value::Null;
+                let attribute = varve_types::Attribute { name: name.as_str().into(), value };
+                let mut set = Vec::new();
+                encode_resource(&Resource(vec![attribute]), &mut set);
+                let mut positions = PositionsWriter::default();
+                positions.push(row, row + 1);
+                (set.into(), positions)
+            });
+            let mut section = encode(sets.collect());
+            *at.get_mut(&mut section) = byte;
+            for section in [section, random] {
+                let _ = rows_where(&section, 100, |set| set.0.is_empty());
+                let _ = rows_where(&section, 100, |set| !set.0.is_empty());
+            }
+        }
+    }
 }

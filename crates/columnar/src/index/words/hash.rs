@@ -24,34 +24,36 @@ pub(super) fn hash(token: &[u8]) -> u64 {
     match padded.get_mut(..token.len()).filter(|_| token.len() <= 16) {
         Some(place) => {
             place.copy_from_slice(token);
-            hash_at(&padded, 0, token.len())
+            hash_short(words(&padded, 0, token.len()), token.len())
         }
-        None => xxh3_64(token),
+        None => hash_long(token),
     }
 }
 
-/// The hash of the token in `buffer` from `start`, which [`PADDING_BYTES`] follow.
+/// The hash of a token of at most 16 bytes, by its [`words`].
 #[inline]
-pub(super) fn hash_at(buffer: &[u8], start: usize, len: usize) -> u64 {
-    if len > 16 {
-        return xxh3_64(&buffer[start..start + len]);
-    }
-    let (a, b) = words(buffer, start, len);
+pub(super) const fn hash_short((a, b): (u64, u64), len: usize) -> u64 {
     fold(fold(a ^ K1, b ^ K2 ^ len as u64), K3)
 }
 
-/// The bytes of a token of at most 16 bytes, as two numbers.
+/// The hash of a token of more than 16 bytes.
+pub(super) fn hash_long(token: &[u8]) -> u64 {
+    xxh3_64(token)
+}
+
+/// The first 16 bytes of the token in `buffer` from `start`, which [`PADDING_BYTES`] follow.
 #[inline]
 pub(super) fn words(buffer: &[u8], start: usize, len: usize) -> (u64, u64) {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&buffer[start..start + 16]);
-    let both = u128::from_le_bytes(bytes) & (u128::MAX >> (8 * (16 - len.max(1))));
+    let mask = u128::MAX >> (8 * (16 - len.clamp(1, 16)));
+    let both = u128::from_le_bytes(bytes) & mask;
     (both as u64, (both >> 64) as u64)
 }
 
 #[inline]
-fn fold(x: u64, y: u64) -> u64 {
-    let product = u128::from(x) * u128::from(y);
+const fn fold(x: u64, y: u64) -> u64 {
+    let product = x as u128 * y as u128;
     (product >> 64) as u64 ^ product as u64
 }
 

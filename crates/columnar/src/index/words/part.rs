@@ -26,8 +26,12 @@ const GROUP_RICE: u32 = 2;
 /// Slots that are taken in one bucket, about: some KiB.
 const BUCKET_TOKENS: u64 = 4096;
 
-/// A word is counted in a group where one row in so many has it, or more.
-const COUNTED_FRACTION: u64 = 64;
+/// A word is counted in a group where one row in so many has it, or more ...
+const COUNTED_FRACTION: u32 = 64;
+
+/// ... and these are so many rows, or more than half of the group's: where rows are few and long,
+/// one in 64 has thousands of words, and their texts would be longer than all the rest.
+const COUNTED_ROWS_MIN: u32 = 128;
 
 /// The longest word that is counted, in bytes.
 const COUNTED_BYTES_MAX: u32 = 64;
@@ -74,10 +78,10 @@ impl PartBuilder {
     pub(super) fn add(&mut self, vocabulary: &Vocabulary, documents: &Documents, rows: u32) {
         let group = self.rows.len() as u32;
         self.rows.push(rows);
+        let counted_from = COUNTED_ROWS_MIN.min(rows / 2 + 1).max(rows.div_ceil(COUNTED_FRACTION));
         for token in &vocabulary.tokens {
             self.pairs.push(token.hash >> GROUP_BITS << GROUP_BITS | u64::from(group));
-            let is_counted = u64::from(token.rows) * COUNTED_FRACTION >= u64::from(rows);
-            if is_counted && token.len <= COUNTED_BYTES_MAX {
+            if token.rows >= counted_from && token.len <= COUNTED_BYTES_MAX {
                 self.count(documents, token, group);
             }
         }

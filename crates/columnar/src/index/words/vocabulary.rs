@@ -1,13 +1,15 @@
 //! The distinct tokens of one row group, and how many rows have each.
 
 use super::documents::{Documents, NO_SET};
-use super::hash::{hash_at, words};
+use super::hash::{hash_long, hash_short, words};
 use super::text::for_tokens;
 
 /// One distinct token.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub(super) hash: u64,
+    /// Its first 16 bytes: with the length they are all that most tokens are known by.
+    words: (u64, u64),
     /// Where it first occurs in the buffer of the documents, and how long it is.
     pub(super) start: u32,
     pub(super) len: u32,
@@ -22,9 +24,9 @@ pub(super) struct Token {
 #[derive(Debug, Default)]
 pub(super) struct Vocabulary {
     pub(super) tokens: Vec<Token>,
-    /// Open addressing by the hash's high bits: a token's place plus one, or 0 where free. A power
-    /// of two long, at most half full.
-    slots: Vec<u32>,
+    /// Open addressing by the hash's low bits: its high half, so that few other tokens are looked
+    /// at, above the token's place plus one; 0 where free. A power of two long, at most half full.
+    slots: Vec<u64>,
     /// The tokens of each resource set: (set, token), sorted.
     in_sets: Vec<(u32, u32)>,
 }
@@ -52,12 +54,13 @@ impl Vocabulary {
                 }
             }
             let place = self.intern(&documents.buffer, start, end - start);
-            if self.tokens[place].last == document as u32 {
+            let token = &mut self.tokens[place];
+            if token.last == document as u32 {
                 return;
             }
-            self.tokens[place].last = document as u32;
+            token.last = document as u32;
             if let Some(&rows) = documents.set_rows.get(document) {
-                self.tokens[place].rows += rows;
+                token.rows += rows;
                 self.in_sets.push((document as u32, place as u32));
             } else if place >= set_tokens || !self.is_in_set(documents, document, place) {
                 self.tokens[place].rows += 1;
@@ -74,49 +77,60 @@ impl Vocabulary {
     /// The place of a token, which is added when new.
     #[inline]
     fn intern(&mut self, buffer: &[u8], start: usize, len: usize) -> usize {
-        let hash = hash_at(buffer, start, len);
+        let words = words(buffer, start, len);
+        let hash = match len {
+            ..=16 => hash_short(words, len),
+            _ => hash_long(&buffer[start..start + len]),
+        };
         let mask = self.slots.len() - 1;
-        let mut slot = first_slot(hash, mask);
-        while let Some(place) = self.slots[slot].checked_sub(1) {
-            let token = &self.tokens[place as usize];
-            if token.hash == hash && token.len as usize == len {
+        let mut slot = hash as usize & mask;
+        loop {
+            let found = self.slots[slot];
+            if found == 0 {
+                break;
+            }
+            if (found ^ hash) >> 32 == 0 {
+                let place = found as u32 as usize - 1;
+                let token = &self.tokens[place];
                 let known = token.start as usize;
-                let same = if len <= 16 {
-                    words(buffer, known, len) == words(buffer, start, len)
-                } else {
-                    buffer[known..known + len] == buffer[start..start + len]
-                };
-                if same {
-                    return place as usize;
+                if token.words == words
+                    && token.len as usize == len
+                    && (len <= 16 || buffer[known..known + len] == buffer[start..start + len])
+                {
+                    return place;
                 }
             }
             slot = (slot + 1) & mask;
         }
         let (start, len) = (start as u32, len as u32);
-        self.tokens.push(Token { hash, start, len, rows: 0, last: u32::MAX });
-        self.slots[slot] = self.tokens.len() as u32;
+        self.add(slot, Token { hash, words, start, len, rows: 0, last: u32::MAX })
+    }
+
+    fn add(&mut self, slot: usize, token: Token) -> usize {
+        let place = self.tokens.len();
+        self.slots[slot] = entry(token.hash, place);
+        self.tokens.push(token);
         if 2 * self.tokens.len() > self.slots.len() {
             self.grow();
         }
-        self.tokens.len() - 1
+        place
     }
 
     fn grow(&mut self) {
         let len = 2 * self.slots.len();
         self.slots.clear();
         self.slots.resize(len, 0);
-        for (token, place) in self.tokens.iter().zip(1..) {
-            let mut slot = first_slot(token.hash, len - 1);
+        for (place, token) in self.tokens.iter().enumerate() {
+            let mut slot = token.hash as usize & (len - 1);
             while self.slots[slot] != 0 {
                 slot = (slot + 1) & (len - 1);
             }
-            self.slots[slot] = place;
+            self.slots[slot] = entry(token.hash, place);
         }
     }
 }
 
-/// Hashes are spread by their high bits, where a multiplication leaves its best ones.
-#[inline]
-const fn first_slot(hash: u64, mask: usize) -> usize {
-    (hash >> 32) as usize & mask
+/// What a slot says of a token.
+const fn entry(hash: u64, place: usize) -> u64 {
+    hash >> 32 << 32 | (place as u64 + 1)
 }

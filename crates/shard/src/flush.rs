@@ -83,7 +83,7 @@ impl FlushJob {
         let runs = plan::cut(&self.tail, &self.options)
             .map_err(|source| WriteError::Segment { path: self.dir.clone(), source })?;
         for run in runs {
-            let segment = write_segment(&mut files, &run)?;
+            let segment = write_segment(&mut files, &run, self.options.flush_zstd_level)?;
             metas.push(segment.meta().clone());
             segments.push(segment);
         }
@@ -118,12 +118,17 @@ impl FlushJob {
 }
 
 /// Builds one segment from the rows of a run.
-fn write_segment(files: &mut Unpublished, run: &Run) -> Result<Arc<SegmentHandle>, WriteError> {
+fn write_segment(
+    files: &mut Unpublished,
+    run: &Run,
+    zstd_level: i32,
+) -> Result<Arc<SegmentHandle>, WriteError> {
     let (first_index, last_index) = run.indexes();
     let mut draft = files.begin_segment(first_index)?;
     let path = draft.path().to_owned();
     let failed = |error| build_error(&path, error);
-    let mut builder = SegmentBuilder::new(SegmentOptions::default());
+    let mut builder =
+        SegmentBuilder::new(SegmentOptions { zstd_level, ..SegmentOptions::default() });
     for piece in &run.pieces {
         let block = &piece.block;
         let added =

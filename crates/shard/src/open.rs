@@ -4,6 +4,7 @@
 //! missing or damaged is an error that names the file and what to do: this replica's copy is
 //! not patched up here, it is replicated anew.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -171,6 +172,8 @@ impl Shard {
             last_number: manifest.as_ref().map_or(0, |manifest| manifest.version),
             manifest,
             tail_bytes: 0,
+            cuts: VecDeque::new(),
+            uncut_bytes: 0,
             flush_asked: false,
             replacing: false,
         }

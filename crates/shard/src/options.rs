@@ -5,13 +5,16 @@ use crate::Classes;
 /// Sizes a shard keeps to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardOptions {
-    /// Encoded bytes in the tail at which it asks to be written out.
+    /// Encoded bytes in the tail at which it asks to be written out, and which are written out at
+    /// once, about.
     pub flush_bytes: u64,
     /// Blocks in the tail at which it asks to be written out, however small they are: every
     /// search opens each of them.
     pub flush_blocks: usize,
     /// Decoded bytes that one segment is built from at most, unless one block alone has more.
     pub segment_raw_bytes_max: u64,
+    /// zstd's level for segments written from a tail: they are merged before long.
+    pub flush_zstd_level: i32,
     /// Memory for what is remembered of producers, in approximate bytes. It decides what apply
     /// answers: it must be the same on every replica, so it is no setting of one node.
     pub dedup_bytes_max: usize,
@@ -27,6 +30,7 @@ impl Default for ShardOptions {
             flush_bytes: 8 << 20,
             flush_blocks: 4096,
             segment_raw_bytes_max: 64 << 20,
+            flush_zstd_level: 1,
             dedup_bytes_max: 32 << 20,
             classes: Classes::default(),
             merge: MergeOptions::default(),
@@ -61,7 +65,7 @@ impl Default for MergeOptions {
             lowest_tier_bytes: 256 << 10,
             segment_bytes_max: 256 << 20,
             loaded_bytes_max: 64 << 20,
-            zstd_level: 3,
+            zstd_level: 1,
             final_zstd_level: 6,
         }
     }

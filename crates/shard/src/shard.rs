@@ -1,5 +1,6 @@
 //! One shard on one replica, as its one owner holds it.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,11 +29,24 @@ pub struct Shard {
     pub(crate) reader: ShardReader,
     pub(crate) manifest: Option<Arc<Manifest>>,
     pub(crate) tail_bytes: u64,
+    /// Where the tail is cut, so that it can be written out piece by piece.
+    pub(crate) cuts: VecDeque<Cut>,
+    /// Encoded bytes in the tail after the last cut.
+    pub(crate) uncut_bytes: u64,
     pub(crate) flush_asked: bool,
     /// Whether work is under way that replaces the manifest: a flush, or the end of a merge.
     pub(crate) replacing: bool,
     /// The last number that was given to work which writes files, successful or not.
     pub(crate) last_number: u64,
+}
+
+/// The state as of an entry up to which the tail can be written out. A tail that grows faster than
+/// it is written out is freed piece by piece, instead of in ever larger ones.
+pub(crate) struct Cut {
+    state: State,
+    applied: Applied,
+    /// Blocks in the tail before it.
+    blocks: usize,
 }
 
 impl Shard {
@@ -59,6 +73,7 @@ impl Shard {
         self.position = None;
         if let Some(block) = &kept {
             self.tail_bytes += block.encoded_bytes();
+            self.uncut_bytes += block.encoded_bytes();
         }
         let state = &self.state;
         self.reader.change(|view| {
@@ -91,6 +106,16 @@ impl Shard {
             self.state.applied = Some(index);
             self.reader.change(|view| view.applied = Some(index));
         }
+        if self.uncut_bytes >= self.options.flush_bytes {
+            self.cuts.extend(self.cut());
+            self.uncut_bytes = 0;
+        }
+    }
+
+    /// A cut after the last entry, once its position was noted.
+    fn cut(&self) -> Option<Cut> {
+        let blocks = self.reader.look(|view| view.tail.len());
+        Some(Cut { state: self.state.clone(), applied: self.applied()?, blocks })
     }
 
     /// Up to where the log is applied, with what was noted last; `None` before the first entry
@@ -153,7 +178,7 @@ impl Shard {
     #[must_use]
     pub fn needs_flush(&self) -> bool {
         let due = self.flush_asked
-            || self.tail_bytes >= self.options.flush_bytes
+            || !self.cuts.is_empty()
             || matches!(self.state.phase, Phase::Sealed { .. })
             || self.reader.look(|view| view.tail.len() >= self.options.flush_blocks);
         due && !self.replacing && self.state.applied != self.durable().map(|durable| durable.index)
@@ -165,8 +190,9 @@ impl Shard {
         self.replacing
     }
 
-    /// Takes all of the tail to be written out; `None` while other work replaces the manifest, and
-    /// when nothing was applied since the last. Applying goes on meanwhile.
+    /// Takes the tail to be written out, of a large one the first piece; `None` while other work
+    /// replaces the manifest, and when nothing was applied since the last. Applying goes on
+    /// meanwhile.
     ///
     /// # Panics
     ///
@@ -176,20 +202,25 @@ impl Shard {
         if self.replacing || self.durable().is_some_and(|durable| durable.index == index) {
             return None;
         }
-        let position = self.position.clone().unwrap_or_else(|| {
+        let cut = self.cuts.pop_front().or_else(|| {
+            // All of it: what was asked for is then done.
+            self.flush_asked = false;
+            self.uncut_bytes = 0;
+            self.cut()
+        });
+        let Cut { state, applied, blocks } = cut.unwrap_or_else(|| {
             panic!("BUG: shard {}: no position was noted for entry {index}", self.state.shard)
         });
         self.replacing = true;
-        self.flush_asked = false;
         Some(FlushJob {
             disk: Arc::clone(&self.disk),
             dir: self.dir.clone(),
             options: self.options.clone(),
             number: self.next_number(),
             base: self.manifest.clone(),
-            tail: self.reader.look(|view| view.tail.clone()),
-            state: self.state.clone(),
-            applied: Applied { index, position },
+            tail: self.reader.look(|view| view.tail[..blocks].to_vec()),
+            state,
+            applied,
         })
     }
 
@@ -210,6 +241,9 @@ impl Shard {
             view.tail.drain(..flushed.blocks).map(|block| block.encoded_bytes()).sum::<u64>()
         });
         self.tail_bytes -= written;
+        for cut in &mut self.cuts {
+            cut.blocks -= flushed.blocks;
+        }
         self.manifest = Some(flushed.manifest);
         Ok(())
     }

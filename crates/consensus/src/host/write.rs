@@ -19,7 +19,7 @@ use crate::upkeep::Promise;
 const OPEN_POLL: Duration = Duration::from_millis(5);
 /// How long a block waits for room in memory before it is refused: the client's own backing off
 /// then helps more than another one waiting here.
-const OVERLOAD_LIMIT: Duration = Duration::from_secs(1);
+const OVERLOAD_LIMIT: Duration = Duration::from_secs(2);
 
 /// A block that was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]

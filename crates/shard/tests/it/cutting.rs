@@ -102,3 +102,64 @@ fn a_segment_has_no_more_columns_than_a_footer_may_list() {
     let rows: Vec<u64> = shard.view().segments.iter().map(|segment| segment.meta().rows).collect();
     assert_eq!(rows, [150, 75]);
 }
+
+/// A tail that grew while nothing was written out leaves memory piece by piece, and each piece is
+/// durable as of its own entry.
+#[test]
+fn a_large_tail_is_written_out_piece_by_piece() {
+    let blocks: Vec<_> = (1..=20).map(|n| vec![world::whole(0, n), world::whole(1, n)]).collect();
+    let log = world::log_of(&blocks);
+    let disk = SimDisk::new();
+    let options = ShardOptions { flush_bytes: 2_000, ..world::small() };
+    let open = || {
+        let (disk, options) = (disk.mount(), options.clone());
+        Shard::open(disk, world::dir(), world::SHARD, options, Origin::First).expect("opens")
+    };
+    let mut shard = open();
+    log.iter().for_each(|entry| drop(world::feed(&mut shard, entry)));
+    let rows = world::rows(&shard.view());
+    let mut flushes = 0;
+    while shard.needs_flush() {
+        let before = shard.tail_bytes();
+        world::flush(&mut shard).expect("flushes");
+        let piece = before - shard.tail_bytes();
+        assert!((2_000..4_000).contains(&piece), "{piece} bytes at once");
+        assert_eq!(world::rows(&shard.view()), rows);
+        flushes += 1;
+        // What is durable now and the log after it are all there is.
+        let mut again = open();
+        let durable = again.applied().map(|applied| applied.index);
+        assert_eq!(durable, shard.durable().map(|applied| applied.index));
+        for entry in log.iter().filter(|entry| Some(entry.index) > durable) {
+            world::feed(&mut again, entry);
+        }
+        assert_eq!(world::rows(&again.view()), rows);
+        assert_eq!(again.export_dedup(), shard.export_dedup());
+    }
+    assert!(flushes > 2, "{flushes} flushes");
+    shard.ask_flush();
+    world::flush(&mut shard).expect("flushes");
+    assert_eq!((shard.tail_bytes(), shard.needs_flush()), (0, false));
+}
+
+#[test]
+fn what_was_asked_for_is_written_out_to_the_end() {
+    let blocks: Vec<_> = (1..=20).map(|n| vec![world::whole(0, n), world::whole(1, n)]).collect();
+    let disk = SimDisk::new();
+    let options = ShardOptions { flush_bytes: 2_000, ..world::small() };
+    let mut shard = Shard::open(disk.mount(), world::dir(), world::SHARD, options, Origin::First)
+        .expect("opens");
+    for entry in world::log_of(&blocks) {
+        world::feed(&mut shard, &entry);
+    }
+    shard.ask_flush();
+    // One that fails gives its piece to the next.
+    disk.set_capacity(Some(100));
+    world::flush(&mut shard).expect_err("is refused");
+    disk.set_capacity(None);
+    while shard.needs_flush() {
+        world::flush(&mut shard).expect("flushes");
+    }
+    assert_eq!(shard.tail_bytes(), 0);
+    assert_eq!(shard.durable().map(|durable| durable.index), Some(LogIndex(20)));
+}

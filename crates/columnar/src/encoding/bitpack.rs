@@ -35,8 +35,18 @@ pub(crate) fn unpack(bytes: &[u8], width: u32, count: usize, mut each: impl FnMu
         (0..count).for_each(|_| each(0));
         return;
     }
-    let mask = u128::from(u64::MAX >> (u64::BITS - width));
-    for number in 0..count {
+    let mask = u64::MAX >> (u64::BITS - width);
+    // A number of so many bits lies within the eight bytes from the one that it begins in.
+    let in_words = if width <= u64::BITS - 7 { bytes.len().saturating_sub(7) } else { 0 };
+    let words = (in_words * 8).div_ceil(width as usize).min(count);
+    for number in 0..words {
+        let bit = number * width as usize;
+        let mut word = [0; 8];
+        word.copy_from_slice(&bytes[bit / 8..bit / 8 + 8]);
+        each(u64::from_le_bytes(word) >> (bit % 8) & mask);
+    }
+    let mask = u128::from(mask);
+    for number in words..count {
         let bit = number * width as usize;
         let (byte, shift) = (bit / 8, bit % 8);
         let mut window = [0; 16];

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::byte_column::ByteColumn;
 use crate::encoding::bytes::take_plain;
 use crate::encoding::ints;
+use crate::encoding::shapes::room::{Overfull, Padded, Room};
 use crate::encoding::shapes::values::Values;
 use crate::encoding::shapes::{SLOT, VALUES_MAX};
 use crate::encoding::varint::Reader;
@@ -45,25 +46,26 @@ pub(crate) fn decode(
         .into_iter()
         .map(|count| Values::decode(reader, page, count))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut data = Vec::with_capacity(len);
+    let mut room = Room::new(len);
+    let texts = Padded::of(shapes.texts.data());
     let mut offsets = Vec::with_capacity(count + 1);
     offsets.push(0);
     for &code in &codes {
         for piece in shapes.pieces_of(code as usize) {
-            data.extend_from_slice(&shapes.texts.data()[piece.start as usize..piece.end as usize]);
+            let text_len = (piece.end - piece.start) as usize;
+            room.put_padded(&texts, piece.start as usize, text_len).map_err(too_long)?;
             if let Some(column) = piece.column {
-                columns[column as usize].put_next(&mut data);
-            }
-            if data.len() > len {
-                return Err("strings are longer than stated".into());
+                columns[column as usize].put_next(&mut room).map_err(too_long)?;
             }
         }
-        offsets.push(data.len() as u32);
+        offsets.push(room.filled() as u32);
     }
-    if data.len() != len {
-        return Err("strings are shorter than stated".into());
-    }
+    let data = room.into_full().ok_or("strings are shorter than stated")?;
     Ok(ByteColumn::new(offsets, data.into()))
+}
+
+fn too_long(_: Overfull) -> Malformed {
+    "strings are longer than stated".into()
 }
 
 impl Shapes {

@@ -18,6 +18,7 @@
 
 mod decode;
 mod encode;
+mod room;
 mod split;
 mod values;
 

@@ -60,7 +60,8 @@ impl Column {
     }
 
     /// About how much memory it takes.
-    pub(crate) fn memory_bytes(&self) -> usize {
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
         let strings = |strings: &ByteColumn| strings.data().len() + size_of_val(strings.offsets());
         size_of::<Self>()
             + match self {

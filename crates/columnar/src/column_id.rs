@@ -72,6 +72,12 @@ impl ColumnId {
         Self::CreatedAt,
     ];
 
+    /// Whether its values are part of the record, not of the record's place in the store.
+    #[must_use]
+    pub const fn is_of_record(&self) -> bool {
+        !matches!(self, Self::Tenant | Self::Index | Self::Row | Self::CreatedAt)
+    }
+
     /// The number under which footers store the column; attributes add their name.
     pub(crate) const fn tag(&self) -> u8 {
         match self {

@@ -17,11 +17,14 @@ pub(crate) struct Group<'a> {
     table: &'a Table,
     number: usize,
     meta: &'a GroupMeta,
-    pages: BTreeMap<ColumnId, Option<Arc<Column>>>,
+    pages: Pages,
     resources: Option<Arc<Resources>>,
     pages_read: u64,
     bytes_read: u64,
 }
+
+/// The columns of a group that were read; `None` for one that no row has a value in.
+pub(crate) type Pages = BTreeMap<ColumnId, Option<Arc<Column>>>;
 
 /// The resource sets of a group, decoded, and which rows have them. Rows of the empty set have
 /// none.
@@ -46,9 +49,18 @@ impl Deref for Ints {
 
 impl<'a> Group<'a> {
     pub(crate) fn new(table: &'a Table, number: usize) -> Self {
+        Self::with_pages(table, number, Pages::new())
+    }
+
+    /// A group of which some pages were read before.
+    pub(crate) fn with_pages(table: &'a Table, number: usize, pages: Pages) -> Self {
         let meta = &table.groups()[number];
-        let (pages, resources) = (BTreeMap::new(), None);
-        Self { table, number, meta, pages, resources, pages_read: 0, bytes_read: 0 }
+        Self { table, number, meta, pages, resources: None, pages_read: 0, bytes_read: 0 }
+    }
+
+    /// The pages read, to go on with later.
+    pub(crate) fn into_pages(self) -> Pages {
+        self.pages
     }
 
     pub(crate) const fn meta(&self) -> &'a GroupMeta {
@@ -151,8 +163,11 @@ impl<'a> Group<'a> {
 
     /// The records at positions in the group, which ascend.
     pub(crate) fn records(&mut self, rows: &[u32]) -> Result<Vec<Record>, FormatError> {
-        self.columns().for_each(|id| self.note_read(id));
-        self.table.records(self.number, rows)
+        let is_read = |id: &&ColumnId| id.is_of_record() && !self.pages.contains_key(*id);
+        let unread: Vec<&ColumnId> = self.columns().filter(is_read).collect();
+        unread.into_iter().for_each(|id| self.note_read(id));
+        let held = |id: &ColumnId| self.pages.get(id).cloned().flatten();
+        self.table.records_with(self.number, rows, &held)
     }
 
     pub(crate) const fn table(&self) -> &'a Table {

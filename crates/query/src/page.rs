@@ -9,6 +9,7 @@ use crate::explain::Tally;
 use crate::group::Group;
 use crate::names::Stamps;
 use crate::plan::PlannedChunk;
+use crate::scan::KeptPages;
 use crate::{Hit, Limits, QueryError};
 
 /// What a record occupies beside its message and its attributes' names and values.
@@ -18,6 +19,7 @@ const RECORD_BYTES: usize = size_of::<Hit>();
 pub(crate) fn hits(
     chunks: &[PlannedChunk],
     page: &[(RecordId, Place)],
+    mut kept: KeptPages,
     limits: &Limits,
     tally: &mut Tally,
 ) -> Result<Vec<Hit>, QueryError> {
@@ -31,7 +33,8 @@ pub(crate) fn hits(
         limits.check_cancelled()?;
         wanted.sort_unstable();
         let owner = &*chunks[chunk as usize].owner;
-        let mut group = Group::new(owner.table(), group as usize);
+        let pages = kept.remove(&(chunk, group)).unwrap_or_default();
+        let mut group = Group::with_pages(owner.table(), group as usize, pages);
         let rows: Vec<u32> = wanted.iter().map(|&(row, _)| row).collect();
         let stamps = Stamps::read(owner, &mut group)?;
         let records = group.records(&rows)?;

@@ -12,7 +12,7 @@ use crate::filter::{Filters, Remaining};
 use crate::group::{Group, positions_of};
 use crate::narrow::{Narrowed, Narrowing};
 use crate::page::hits;
-use crate::scan::{Scan, Scanned};
+use crate::scan::{KeptPages, Scan, Scanned};
 use crate::{Chunk, Limits, Order, QueryError, Search, SearchResult, Total};
 
 /// A search, planned: the row groups that may have a match, in the order of the page.
@@ -190,11 +190,13 @@ impl Plan {
         assert_eq!(parts.len(), workers, "BUG: a search is finished with a part missing");
         let mut tally = self.tally;
         let mut candidates = Candidates::new(self.order, self.depth);
+        let mut kept = KeptPages::new();
         let mut visited = 0;
         for part in parts {
             visited += part.visited;
             tally.add(&part.tally);
             candidates.merge(part.candidates);
+            kept.extend(part.kept);
         }
         let groups = self.groups.len() as u64;
         let total = match self.total {
@@ -208,7 +210,7 @@ impl Plan {
             }
         };
         let page = candidates.into_page(self.offset);
-        let hits = hits(&self.chunks, &page, &self.limits, &mut tally)?;
+        let hits = hits(&self.chunks, &page, kept, &self.limits, &mut tally)?;
         Ok(SearchResult { total, hits, explain: tally.explain() })
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! What is held is the page's candidates and one group's pages, however many rows match.
 
+use std::collections::BTreeMap;
+
 use varve_columnar::ColumnId;
 use varve_types::TimestampNs;
 
 use crate::candidates::{Candidates, Place};
 use crate::explain::{Step, Tally};
 use crate::filter::Scratch;
-use crate::group::Group;
+use crate::group::{Group, Pages};
 use crate::names::RowNames;
 use crate::plan::{Plan, PlannedChunk, PlannedGroup};
 use crate::row_set::RowSet;
@@ -21,7 +23,15 @@ pub struct Scanned {
     pub(crate) tally: Tally,
     /// How many groups.
     pub(crate) visited: u64,
+    pub(crate) kept: KeptPages,
 }
+
+/// Pages of groups that have a row on the page, by chunk and group: they were read for filtering,
+/// and answering would read them again.
+pub(crate) type KeptPages = BTreeMap<(u32, u32), Pages>;
+
+/// What one worker keeps of them: about as many groups as a page's rows are in.
+const KEPT_BYTES_MAX: usize = 6 << 20;
 
 /// One worker's look at groups, under way.
 pub(crate) struct Scan<'a> {
@@ -30,6 +40,8 @@ pub(crate) struct Scan<'a> {
     scratch: Scratch,
     tally: Tally,
     visited: u64,
+    kept: KeptPages,
+    kept_bytes: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -40,12 +52,14 @@ impl<'a> Scan<'a> {
             scratch: Scratch::default(),
             tally: Tally::default(),
             visited: 0,
+            kept: KeptPages::new(),
+            kept_bytes: 0,
         }
     }
 
     pub(crate) fn finish(self) -> Scanned {
-        let Self { candidates, tally, visited, .. } = self;
-        Scanned { candidates, tally, visited }
+        let Self { candidates, tally, visited, kept, .. } = self;
+        Scanned { candidates, tally, visited, kept }
     }
 
     /// Counts a group's matches and takes those that belong on the page.
@@ -68,23 +82,36 @@ impl<'a> Scan<'a> {
         if group.pages_read() > 0 {
             self.tally.rows_scanned += group.rows() as u64;
         }
-        if !selected.is_empty() && self.plan.may_take(planned.best) {
-            let place = Place { chunk: planned.chunk, group: planned.group, row: 0 };
-            self.take(&**owner, &mut group, &selected, place)?;
-        }
+        let place = Place { chunk: planned.chunk, group: planned.group, row: 0 };
+        let has_taken = !selected.is_empty()
+            && self.plan.may_take(planned.best)
+            && self.take(&**owner, &mut group, &selected, place)?;
         self.tally.pages_read += group.pages_read();
         self.tally.bytes_read += group.bytes_read();
+        if has_taken {
+            self.keep(place, group.into_pages());
+        }
         Ok(())
     }
 
-    /// Offers the selected rows of a group. Ids are looked up once a row's time is good enough.
+    /// Keeps pages while there is room: groups come best first, so the first are those that stay.
+    fn keep(&mut self, place: Place, pages: Pages) {
+        let bytes: usize = pages.values().flatten().map(|column| column.memory_bytes()).sum();
+        if self.kept_bytes + bytes <= KEPT_BYTES_MAX {
+            self.kept_bytes += bytes;
+            self.kept.insert((place.chunk, place.group), pages);
+        }
+    }
+
+    /// Offers the selected rows of a group, and says whether some were good enough when they were.
+    /// Ids are looked up once a row's time is.
     fn take(
         &mut self,
         owner: &dyn Chunk,
         group: &mut Group<'_>,
         selected: &RowSet,
         place: Place,
-    ) -> Result<(), QueryError> {
+    ) -> Result<bool, QueryError> {
         let order = self.plan.order;
         let times = group.ints(&ColumnId::Timestamp)?;
         let mut names = None;
@@ -108,6 +135,6 @@ impl<'a> Scan<'a> {
         if let Some(last) = self.candidates.last() {
             self.plan.page_ends_by(last);
         }
-        Ok(())
+        Ok(names.is_some())
     }
 }

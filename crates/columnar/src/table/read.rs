@@ -78,19 +78,33 @@ impl Table {
         group: usize,
         mut each: impl FnMut(&ColumnId, Column) -> Result<(), FormatError>,
     ) -> Result<(), FormatError> {
+        self.for_pages(group, |id, decode| each(id, decode()?))
+    }
+
+    /// The same, but a column is decoded when `each` asks for it.
+    pub(crate) fn for_pages(
+        &self,
+        group: usize,
+        mut each: impl FnMut(
+            &ColumnId,
+            &dyn Fn() -> Result<Column, FormatError>,
+        ) -> Result<(), FormatError>,
+    ) -> Result<(), FormatError> {
         let footer = &self.inner.footer;
         let span = self.read_span(group)?;
         for page in &footer.pages[group] {
-            let stored = match &span {
-                Some((start, bytes)) => {
-                    let at = (page.offset - start) as usize;
-                    let stored = bytes.slice(at..at + page.len as usize);
-                    self.checked(stored, page.offset, page.crc, "page")?
-                }
-                None => self.read_checked(page.offset, page.len, page.crc, "page")?,
+            let decode = || {
+                let stored = match &span {
+                    Some((start, bytes)) => {
+                        let at = (page.offset - start) as usize;
+                        let stored = bytes.slice(at..at + page.len as usize);
+                        self.checked(stored, page.offset, page.crc, "page")?
+                    }
+                    None => self.read_checked(page.offset, page.len, page.crc, "page")?,
+                };
+                self.decode_page(group, page, &stored)
             };
-            let column = self.decode_page(group, page, &stored)?;
-            each(&footer.columns[page.column as usize], column)?;
+            each(&footer.columns[page.column as usize], &decode)?;
         }
         Ok(())
     }

@@ -30,12 +30,12 @@ impl Table {
             "BUG: a row is outside its group of {group_rows} rows"
         );
         if rows.is_sorted_by(|a, b| a < b) {
-            return self.ascending_records(group, rows);
+            return self.ascending_records(group, rows, &|_| None);
         }
         let mut wanted = rows.to_vec();
         wanted.sort_unstable();
         wanted.dedup();
-        let records = self.ascending_records(group, &wanted)?;
+        let records = self.ascending_records(group, &wanted, &|_| None)?;
         let place = |row: &u32| wanted.binary_search(row).unwrap_or_default();
         Ok(rows.iter().map(|row| records[place(row)].clone()).collect())
     }
@@ -65,17 +65,52 @@ impl Table {
     /// When there is no such group.
     pub fn all_records(&self, group: usize) -> Result<Vec<Record>, FormatError> {
         let rows: Vec<u32> = (0..self.groups()[group].rows).collect();
-        self.ascending_records(group, &rows)
+        self.ascending_records(group, &rows, &|_| None)
     }
 
-    fn ascending_records(&self, group: usize, rows: &[u32]) -> Result<Vec<Record>, FormatError> {
+    /// The records at some rows of a group, which ascend, by a caller that has read some of the
+    /// group's columns already.
+    ///
+    /// # Errors
+    ///
+    /// When the source cannot be read or a page is damaged.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such group, or a row is not below its number of rows.
+    pub fn records_with(
+        &self,
+        group: usize,
+        rows: &[u32],
+        held: &dyn Fn(&ColumnId) -> Option<Arc<Column>>,
+    ) -> Result<Vec<Record>, FormatError> {
+        let group_rows = self.groups()[group].rows;
+        assert!(
+            rows.is_sorted_by(|a, b| a < b) && rows.last().is_none_or(|&last| last < group_rows),
+            "BUG: rows do not ascend within their group of {group_rows}"
+        );
+        self.ascending_records(group, rows, held)
+    }
+
+    fn ascending_records(
+        &self,
+        group: usize,
+        rows: &[u32],
+        held: &dyn Fn(&ColumnId) -> Option<Arc<Column>>,
+    ) -> Result<Vec<Record>, FormatError> {
         let mut records = vec![Record::default(); rows.len()];
         if rows.is_empty() {
             return Ok(records);
         }
-        self.for_columns(group, |id, column| {
-            fill(&mut records, rows, id, &column)
-                .map_err(|what| self.contradiction(format!("column {id}, group {group}: {what}")))
+        self.for_pages(group, |id, decode| {
+            if !id.is_of_record() {
+                return Ok(());
+            }
+            let filled = match held(id) {
+                Some(column) => fill(&mut records, rows, id, &column),
+                None => fill(&mut records, rows, id, &decode()?),
+            };
+            filled.map_err(|what| self.contradiction(format!("column {id}, group {group}: {what}")))
         })?;
         Ok(records)
     }

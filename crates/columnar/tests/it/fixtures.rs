@@ -7,13 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use expect_test::expect_file;
-use varve_columnar::{Block, BytesSource, Segment, Table};
-use varve_types::{
-    Attribute, BatchDigest, BatchKey, HashRange, Level, LogIndex, Record, Resource, TenantId,
-    TimestampNs, Value,
-};
+use varve_columnar::{Block, BytesSource, Segment, SegmentBuilder, SegmentOptions, Table};
+use varve_types::{Attribute, Level, LogIndex, Record, Resource, TimestampNs, Value};
 
-use crate::generate::{segment_builder, segment_bytes};
+use crate::generate::segment_bytes;
 
 fn record(number: i64) -> Record {
     let values = [
@@ -60,19 +57,11 @@ fn stored_batches() -> Vec<Vec<Record>> {
     vec![(0..15).map(record).collect(), (15..40).map(record).collect()]
 }
 
-fn write_block() -> Bytes {
-    let mut builder = varve_columnar::BlockBuilder::new();
-    for (tenant, batch) in (0..).zip(stored_batches()) {
-        let key = BatchKey::parse(TenantId(tenant), "producer-1:2:3").expect("a key");
-        let range = HashRange::new(2, u64::from(tenant)).expect("a range");
-        builder.push_part(key, BatchDigest(0xfeed), range, &batch).expect("fits");
-    }
-    builder.finish()
-}
-
+/// A segment of version 2, at a level at which its encodings are used.
 fn write_segment(block: Bytes) -> Bytes {
     let block = Block::open(block).expect("opens");
-    let mut builder = segment_builder();
+    let options = SegmentOptions { zstd_level: 9, ..SegmentOptions::default() };
+    let mut builder = SegmentBuilder::new(options);
     builder
         .add_block(&block, LogIndex(40), TimestampNs(1_800), std::slice::from_ref(&(0..15)))
         .expect("fits");
@@ -95,9 +84,9 @@ fn fixture(name: &str) -> Bytes {
 #[expect(clippy::disallowed_methods, reason = "fixtures are files; the crate itself writes none")]
 fn write_fixtures_of_a_new_version() {
     if std::env::var_os("VARVE_WRITE_FIXTURES").is_some() {
-        let block = write_block();
-        std::fs::write(path("block-v1.bin"), &block).expect("writes");
-        std::fs::write(path("segment-v1.bin"), write_segment(block)).expect("writes");
+        // Blocks are still of version 1.
+        std::fs::write(path("segment-v2.bin"), write_segment(fixture("block-v1.bin")))
+            .expect("writes");
     }
 }
 
@@ -131,8 +120,39 @@ fn the_block_of_version_1_reads() {
 
 #[test]
 fn the_segment_of_version_1_reads() {
-    let source = BytesSource::new("segment-v1.bin", fixture("segment-v1.bin"));
-    let segment = Segment::open(Arc::new(source)).expect("opens");
+    let (segment, text) = dump_segment("segment-v1.bin");
+    expect_file!["../fixtures/segment-v1.txt"].assert_eq(&text);
+    assert!(segment.owner_index().expect("reads").is_none());
+    assert!(segment.word_index().expect("reads").is_none());
+}
+
+#[test]
+fn the_segment_of_version_2_reads() {
+    let (segment, mut text) = dump_segment("segment-v2.bin");
+    let owners = segment.owner_index().expect("reads").expect("is there");
+    for (tenant, service) in owners.owners() {
+        let rows = owners.rows(tenant, service).expect("reads");
+        writeln!(text, "{tenant:?} {service}: {rows:?}").expect("writes");
+    }
+    let levels = segment.level_index().expect("reads").expect("is there");
+    for level in Level::ALL {
+        writeln!(text, "{level}: {:?}", levels.rows(level).expect("reads")).expect("writes");
+    }
+    let resources = segment.resource_index().expect("reads").expect("is there");
+    let rows = resources.rows_where(|resource| resource.0.is_empty()).expect("reads");
+    writeln!(text, "without a resource: {rows:?}").expect("writes");
+    writeln!(text, "{:#?}", segment.rollup().expect("reads").expect("is there")).expect("writes");
+    let words = segment.word_index().expect("reads").expect("is there");
+    for word in ["fixture", "h1", "nowhere"] {
+        let groups = words.groups(word.as_bytes()).expect("reads");
+        let counts = words.counts(word.as_bytes()).expect("reads");
+        writeln!(text, "{word}: in {groups:?}, {counts:?}").expect("writes");
+    }
+    expect_file!["../fixtures/segment-v2.txt"].assert_eq(&text);
+}
+
+fn dump_segment(name: &str) -> (Segment, String) {
+    let segment = Segment::open(Arc::new(BytesSource::new(name, fixture(name)))).expect("opens");
     segment.verify().expect("verifies");
     let table = segment.table();
     let mut text = dump(table);
@@ -142,5 +162,5 @@ fn the_segment_of_version_1_reads() {
         writeln!(text, "{column}: {:?}", values.iter_ints().collect::<Vec<_>>()).expect("writes");
     }
     writeln!(text, "{:?}", segment.event_hours().expect("reads")).expect("writes");
-    expect_file!["../fixtures/segment-v1.txt"].assert_eq(&text);
+    (segment, text)
 }

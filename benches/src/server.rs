@@ -15,6 +15,11 @@ use crate::disk::DiskBytes;
 /// How long a server may take until it serves.
 const START_MAX: Duration = Duration::from_secs(60);
 
+/// A server is at rest that uses no more than a tick of processor time for so long.
+const REST: Duration = Duration::from_millis(400);
+/// How long it may work after the last batch.
+const REST_MAX: Duration = Duration::from_secs(120);
+
 /// Ticks of the counters in `/proc/PID/stat`: Linux shows all programs 100 a second.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -85,6 +90,23 @@ impl Server {
     /// What reads its processor time, also from another thread.
     pub(crate) fn clock(&self) -> ProcessorClock {
         ProcessorClock { stat: PathBuf::from(format!("/proc/{}/stat", self.child.id())) }
+    }
+
+    /// Waits until it has nothing to do any longer: tails written out, merges done. Answers how
+    /// long that took.
+    pub(crate) fn rest(&self) -> Result<Duration, Failure> {
+        let clock = self.clock();
+        let begun = Instant::now();
+        let mut used = clock.read()?;
+        while begun.elapsed() < REST_MAX {
+            std::thread::sleep(REST);
+            let now = clock.read()?;
+            if now.saturating_sub(used) <= TICK {
+                return Ok(begun.elapsed());
+            }
+            used = now;
+        }
+        Err(format!("the server still works {} s after the last batch", REST_MAX.as_secs()).into())
     }
 
     /// The most memory it had in RAM so far.

@@ -66,8 +66,18 @@ impl Decoder for EncodedBefore {
     }
 }
 
-/// When what is in flight was sent or due, by sequence.
-type InFlight = Arc<Mutex<HashMap<u64, (u64, Instant)>>>;
+/// A batch that is not acknowledged yet.
+struct InFlight {
+    body: Bytes,
+    rows: u64,
+    /// When it was sent first, or due.
+    since: Instant,
+    /// Whether the server refused it before.
+    shed: bool,
+}
+
+/// By sequence.
+type AllInFlight = Arc<Mutex<HashMap<u64, InFlight>>>;
 
 /// One connection with its stream.
 struct Connection {
@@ -144,37 +154,66 @@ async fn run(
     due: Vec<(Bytes, u64, Option<Instant>)>,
     meter: &Meter,
 ) -> Result<(), Failure> {
-    let in_flight = InFlight::default();
-    let Connection { requests, mut answers } = connection;
-    let expected = due.len();
+    let in_flight = AllInFlight::default();
+    let Connection { requests, answers } = connection;
+    let batches = due.len();
     let sending = {
         let (in_flight, permits) = (Arc::clone(&in_flight), Arc::clone(&permits));
+        let requests = requests.clone();
         async move {
             for (n, (body, rows, at)) in due.into_iter().enumerate() {
                 if let Some(at) = at {
                     tokio::time::sleep_until(at.into()).await;
                 }
                 permits.acquire().await?.forget();
-                let at = at.unwrap_or_else(Instant::now);
-                in_flight.lock().expect("BUG: one thread").insert(n as u64 + 1, (rows, at));
+                let since = at.unwrap_or_else(Instant::now);
+                let batch = InFlight { body: body.clone(), rows, since, shed: false };
+                in_flight.lock().expect("BUG: one thread").insert(n as u64 + 1, batch);
                 requests.send(body).await?;
             }
             Ok::<(), Failure>(())
         }
     };
-    let receiving = async {
-        for _ in 0..expected {
-            let answer = answers.next().await.ok_or("the stream ended early")??;
-            match answer.outcome {
-                Some(Outcome::Accepted(accepted)) if !accepted.duplicate => {}
-                other => return Err(format!("a batch was not stored: {other:?}").into()),
-            }
-            let sent = in_flight.lock().expect("BUG: one thread").remove(&answer.sequence);
-            let (rows, at) = sent.ok_or("an answer to nothing")?;
-            meter.acked(rows, at.elapsed())?;
-            permits.add_permits(1);
-        }
-        Ok(())
-    };
+    let receiving = receive(answers, batches, &in_flight, &requests, &permits, meter);
     futures::try_join!(sending, receiving).map(drop)
+}
+
+/// Reads answers until all batches are acknowledged. What the server sheds is sent again after
+/// the delay that it asks for, under the same key, as any client does.
+async fn receive(
+    mut answers: Streaming<AppendStreamResponse>,
+    batches: usize,
+    in_flight: &AllInFlight,
+    requests: &mpsc::Sender<Bytes>,
+    permits: &Semaphore,
+    meter: &Meter,
+) -> Result<(), Failure> {
+    let mut acked = 0;
+    while acked < batches {
+        let AppendStreamResponse { sequence, outcome } =
+            answers.next().await.ok_or("the stream ended early")??;
+        let batch = in_flight.lock().expect("BUG: one thread").remove(&sequence);
+        let mut batch = batch.ok_or("an answer to nothing")?;
+        match outcome {
+            Some(Outcome::Accepted(accepted)) if batch.shed || !accepted.duplicate => {
+                meter.acked(batch.rows, batch.since.elapsed())?;
+                permits.add_permits(1);
+                acked += 1;
+            }
+            Some(Outcome::Error(error)) if error.retryable => {
+                meter.shed()?;
+                batch.shed = true;
+                let (requests, body) = (requests.clone(), batch.body.clone());
+                let delay = Duration::from_millis(error.retry_after_ms.into());
+                in_flight.lock().expect("BUG: one thread").insert(sequence, batch);
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    // Fails only after the stream has ended, which the answers tell.
+                    let _ = requests.send(body).await;
+                });
+            }
+            other => return Err(format!("a batch was not stored: {other:?}").into()),
+        }
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ pub(crate) struct Meter {
 
 struct State {
     acked_rows: u64,
+    sheds: u64,
     latencies: Vec<Duration>,
     /// Before the first batch, and as each tenth of the rows was acknowledged.
     marks: Vec<Mark>,
@@ -41,7 +42,9 @@ pub(crate) struct Measured {
     pub whole: Pace,
     /// The run in the order of acknowledgements, by tenths of its rows.
     pub tenths: Vec<Pace>,
-    /// From sending, or being due, to the acknowledgement; sorted.
+    /// How often the server asked to send a batch again later.
+    pub sheds: u64,
+    /// From sending first, or being due, to the acknowledgement; sorted.
     pub latencies: Vec<Duration>,
 }
 
@@ -49,7 +52,7 @@ impl Meter {
     /// Begins to measure a run of so many rows.
     pub(crate) fn begin(clock: ProcessorClock, rows: u64) -> Result<Self, Failure> {
         let first = Mark { rows: 0, at: Instant::now(), processor: clock.read()? };
-        let state = State { acked_rows: 0, latencies: Vec::new(), marks: vec![first] };
+        let state = State { acked_rows: 0, sheds: 0, latencies: Vec::new(), marks: vec![first] };
         Ok(Self { clock, rows, state: Mutex::new(state) })
     }
 
@@ -66,6 +69,12 @@ impl Meter {
         Ok(())
     }
 
+    /// Counts a batch that is to be sent again.
+    pub(crate) fn shed(&self) -> Result<(), Failure> {
+        self.state.lock().map_err(|_| "another connection failed")?.sheds += 1;
+        Ok(())
+    }
+
     pub(crate) fn end(self) -> Result<Measured, Failure> {
         let mut state = self.state.into_inner().map_err(|_| "a connection failed")?;
         if state.acked_rows != self.rows {
@@ -79,6 +88,7 @@ impl Meter {
         Ok(Measured {
             whole: Pace::between(first, last),
             tenths: state.marks.windows(2).map(|pair| Pace::between(&pair[0], &pair[1])).collect(),
+            sheds: state.sheds,
             latencies: state.latencies,
         })
     }

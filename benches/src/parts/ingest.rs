@@ -69,9 +69,12 @@ fn throughput(
 ) -> Result<(), Failure> {
     let mut runs = Vec::new();
     let mut rss = Vec::new();
+    let mut until_rest = Vec::new();
     for _ in 0..scale.runs {
         let server = Server::start()?;
         runs.push(run_once(&server, batches, protocol)?);
+        server.rest()?;
+        until_rest.push(server.clock().read()?.as_secs_f64() * 1e6 / batches.rows as f64);
         rss.push(server.rss_peak_bytes()? as f64 / f64::from(1 << 20));
     }
     let of = |what: fn(&Measured) -> f64| median(runs.iter().map(what).collect());
@@ -85,6 +88,9 @@ fn throughput(
         Some(floor) => report.bounded(part, processor, us_per_row, "us/row", floor),
         None => report.measured(part, processor, us_per_row, "us/row"),
     }
+    let processor = "server processor time, until it is at rest";
+    report.measured(part, processor, median(until_rest), "us/row");
+    report.measured(part, "batches asked to come again", of(|run| run.sheds as f64), "");
     let p50 = of(|run| percentile_ms(&run.latencies, 50));
     report.measured(part, "ack of a batch at full load, p50", p50, "ms");
     let p99 = of(|run| percentile_ms(&run.latencies, 99));

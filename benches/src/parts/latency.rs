@@ -35,6 +35,7 @@ pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     let measured = meter.end()?;
     report.measured(PART, "half of the full load", rows_per_s, "rows/s");
     report.measured(PART, "rows/s acknowledged", measured.whole.rows_per_s, "rows/s");
+    report.measured(PART, "batches asked to come again", measured.sheds as f64, "");
     report.measured(PART, "ack, p50", percentile_ms(&measured.latencies, 50), "ms");
     let p99 = percentile_ms(&measured.latencies, 99);
     report.bounded(PART, "ack, p99", p99, "ms", Floor::Below(50.0));

@@ -221,7 +221,7 @@ impl Expected {
                 (format!("{times_ms:?}, total {total:?}"), format!("{got:?}, total {got_total:?}"))
             }
             Self::Counts { by, rows } => {
-                let cells = answer["counts"].as_array().map_or(&[][..], Vec::as_slice);
+                let cells = answer["aggregates"].as_array().map_or(&[][..], Vec::as_slice);
                 let got: BTreeMap<String, u64> = cells
                     .iter()
                     .filter_map(|cell| {

@@ -34,6 +34,10 @@ pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     let measured = ingest::run_once(&server, &batches, Protocol::Grpc)?;
     drop(batches);
     growth(report, &measured);
+    let took = server.rest()?;
+    report.measured(PART, "from the last ack until the server is at rest", took.as_secs_f64(), "s");
+    let processor = server.clock().read()?.as_secs_f64() * 1e6 / rows;
+    report.measured(PART, "server processor time, until it is at rest", processor, "us/row");
     let repetitions = scale.repetitions;
     let ask = |report: &mut Report, when: &'static str, server: &Server| {
         questions::ask_all(report, &Asked { part: PART, when, server, repetitions }, &truth)
@@ -53,6 +57,7 @@ pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     let begun = Instant::now();
     server.run(&["cluster", "seal"])?;
     report.measured(PART, "varve cluster seal", begun.elapsed().as_secs_f64(), "s");
+    server.rest()?;
     let disk = server.disk()?;
     report.measured(PART, "segments", disk.segments as f64, "");
     let per_row = disk.stored as f64 / rows;
@@ -76,6 +81,7 @@ pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
 /// written out when it ends; from the second on, as much is written out as comes in.
 fn growth(report: &mut Report, measured: &Measured) {
     report.measured(PART, "rows/s over all rows", measured.whole.rows_per_s, "rows/s");
+    report.measured(PART, "batches asked to come again", measured.sheds as f64, "");
     let processor = "server processor time";
     report.measured(PART, processor, measured.whole.processor_us_per_row, "us/row");
     let [first, second, .., last] = measured.tenths.as_slice() else { return };

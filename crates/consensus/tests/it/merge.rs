@@ -150,9 +150,9 @@ fn a_damaged_segment_is_left_alone_and_tried_again() {
     let disk = SimDisk::new();
     let mut producer = Producer::default();
     run(&disk, async |host| {
-        producer.send_many(&host, 12).await;
         while host.stats().flushes.done == 0 {
-            sleep(Duration::from_millis(1)).await;
+            producer.send_many(&host, 1).await;
+            sleep(Duration::from_millis(5)).await;
         }
         let damaged = files(&disk, FIRST);
         let damaged = damaged.iter().find(|file| file.extension().is_some_and(|e| e == "vseg"));

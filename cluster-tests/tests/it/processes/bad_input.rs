@@ -92,18 +92,33 @@ fn what_is_refused_says_where_and_what_to_do_and_stores_nothing() {
         assert!((400..500).contains(&answer.status), "{name}: {answer:?}");
         writeln!(said, "{name}\n  {}", answer.error()).expect("a String takes all");
     }
-    for query in [
-        "level=loud",
-        "order=sideways",
-        "page=0",
-        "page_size=10001",
-        "start_time=soon",
-        "query=%22open",
-        "colour=red",
+    for question in [
+        "search?level=loud",
+        "search?order=sideways",
+        "search?page=0",
+        "search?page_size=10001",
+        "search?start_time=soon",
+        "search?query=%22open",
+        "search?total=about",
+        "search?explain=please",
+        "search?order=newest&order=oldest",
+        "search?colour=red",
+        "aggregates?step=fast",
+        "aggregates?step=1us",
+        "aggregates?by=service,host",
+        "aggregates?level=loud",
+        "aggregates?end_time=soon",
+        "aggregates?step=1h&step=1d",
+        "aggregates?query=word",
     ] {
-        let answer = server.get(&format!("/api/v1/logs/search?{query}"));
-        assert_eq!(answer.status, 400, "{query}: {answer:?}");
-        writeln!(said, "search?{query}\n  {}", answer.error()).expect("a String takes all");
+        let answer = server.get(&format!("/api/v1/logs/{question}"));
+        assert_eq!(answer.status, 400, "{question}: {answer:?}");
+        writeln!(said, "{question}\n  {}", answer.error()).expect("a String takes all");
+    }
+    for question in ["service=a&service=b", "level=info&level=warn", "ids=some", "colour=red"] {
+        let answer = server.post(&format!("/api/v1/logs?{question}"), &[], br#"{"message":"m"}"#);
+        assert_eq!(answer.status, 400, "{question}: {answer:?}");
+        writeln!(said, "POST ?{question}\n  {}", answer.error()).expect("a String takes all");
     }
     expect_file!["../../scenarios/bad_input.txt"].assert_eq(&said);
     assert_eq!(server.total(""), 0, "something refused was stored");

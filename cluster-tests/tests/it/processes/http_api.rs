@@ -249,13 +249,13 @@ fn every_other_path_and_method_is_answered_in_the_same_form() {
     }
     expect![[r#"
         GET /nowhere
-          allow -; 404 not_found: there is nothing at /nowhere (POST /api/v1/logs, GET /api/v1/logs/search, GET /api/v1/logs/{log_id}, GET /metrics, GET /health/ready)
+          allow -; 404 not_found: there is nothing at /nowhere (POST /api/v1/logs, GET /api/v1/logs/search, GET /api/v1/logs/aggregates, GET /api/v1/logs/{log_id}, GET /metrics, GET /health/ready)
         GET /api/v1/logs/
-          allow -; 404 not_found: there is nothing at /api/v1/logs/ (POST /api/v1/logs, GET /api/v1/logs/search, GET /api/v1/logs/{log_id}, GET /metrics, GET /health/ready)
+          allow -; 404 not_found: there is nothing at /api/v1/logs/ (POST /api/v1/logs, GET /api/v1/logs/search, GET /api/v1/logs/aggregates, GET /api/v1/logs/{log_id}, GET /metrics, GET /health/ready)
         GET /api/v1/logs/a/b
-          allow -; 404 not_found: there is nothing at /api/v1/logs/a/b (POST /api/v1/logs, GET /api/v1/logs/search, GET /api/v1/logs/{log_id}, GET /metrics, GET /health/ready)
+          allow -; 404 not_found: there is nothing at /api/v1/logs/a/b (POST /api/v1/logs, GET /api/v1/logs/search, GET /api/v1/logs/aggregates, GET /api/v1/logs/{log_id}, GET /metrics, GET /health/ready)
         DELETE /nowhere
-          allow -; 404 not_found: there is nothing at /nowhere (POST /api/v1/logs, GET /api/v1/logs/search, GET /api/v1/logs/{log_id}, GET /metrics, GET /health/ready)
+          allow -; 404 not_found: there is nothing at /nowhere (POST /api/v1/logs, GET /api/v1/logs/search, GET /api/v1/logs/aggregates, GET /api/v1/logs/{log_id}, GET /metrics, GET /health/ready)
         GET /api/v1/logs
           allow POST; 405 method_not_allowed: /api/v1/logs does not take GET (records are sent by POST /api/v1/logs, everything else is GET)
         DELETE /api/v1/logs

@@ -1,12 +1,13 @@
 //! The word index against the words of every row.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
-use varve_columnar::{Segment, tokens, with_word_text};
+use varve_columnar::{BytesSource, Segment, tokens, with_word_text};
 use varve_types::{LogIndex, Record, TimestampNs};
 
-use crate::generate::{batches, block_of, segment_builder, segment_of};
+use crate::generate::{batches, block_of, segment_builder, segment_bytes, segment_of};
 
 fn words_of(record: &Record) -> BTreeSet<Vec<u8>> {
     let mut words = BTreeSet::new();
@@ -77,6 +78,30 @@ proptest! {
         let absent: Vec<String> =
             absent.into_iter().filter(|word| !counts.contains_key(word.as_bytes())).collect();
         check(&segment, &counts, &absent);
+    }
+}
+
+proptest! {
+    #[test]
+    fn damage_hides_no_word(
+        batches in batches(),
+        at in any::<prop::sample::Index>(),
+        bit in 0..8u32,
+    ) {
+        let mut builder = segment_builder();
+        let block = block_of(&batches);
+        let live = 0..block.table().rows() as u32;
+        builder.add_block(&block, LogIndex(1), TimestampNs(0), &[live]).expect("adds");
+        let mut bytes = segment_bytes(builder).0.to_vec();
+        *at.get_mut(&mut bytes) ^= 1 << bit;
+        let source = BytesSource::new("damaged", bytes.into());
+        let Ok(segment) = Segment::open(Arc::new(source)) else { return Ok(()) };
+        let Ok(Some(index)) = segment.word_index() else { return Ok(()) };
+        for word in batches.iter().flatten().flat_map(words_of) {
+            if let Ok(groups) = index.groups(&word) {
+                prop_assert!(!groups.is_empty(), "{:?} is lost", word);
+            }
+        }
     }
 }
 

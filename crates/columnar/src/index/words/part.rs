@@ -11,8 +11,9 @@ use super::vocabulary::{Token, Vocabulary};
 /// Row groups of a part at most: so many are the bits of a set.
 pub(super) const GROUPS_MAX: u32 = 64;
 
-/// Tokens of all groups of a part at which it is closed early: 16 MiB of memory.
-const PAIRS_MAX: usize = 1 << 21;
+/// Tokens of all groups of a part at which it is closed early: 8 MiB of memory, and some tens of
+/// milliseconds to sort and write them.
+const PAIRS_MAX: usize = 1 << 20;
 
 /// How many slots there are per distinct token: a token that does not occur finds its slot taken
 /// with a chance of one in so many.
@@ -23,8 +24,8 @@ const SLOT_RICE: u32 = 2;
 
 const GROUP_RICE: u32 = 2;
 
-/// Slots that are taken in one bucket, about: some KiB.
-const BUCKET_TOKENS: u64 = 4096;
+/// Slots that are taken in one bucket, about: a KiB or two, half of which a lookup decodes.
+const BUCKET_TOKENS: u64 = 1024;
 
 /// A word is counted in a group where one row in so many has it, or more ...
 const COUNTED_FRACTION: u32 = 64;

@@ -20,6 +20,7 @@ mod error;
 mod index;
 mod resource;
 mod segment;
+mod shaped;
 pub mod table;
 mod token;
 mod value_text;
@@ -36,6 +37,7 @@ pub use segment::{
     EventHours, Segment, SegmentBuilder, SegmentError, SegmentOptions, SegmentSummary,
     SegmentWriter, Step,
 };
+pub use shaped::{Messages, SHAPE_SLOT, ShapedColumn};
 pub use table::{BytesSource, GroupMeta, LevelSet, PageSource, Table, ZoneMap};
 pub use token::{is_token_byte, tokens};
 pub use value_text::with_word_text;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 use varve_columnar::{
-    ByteColumn, Column, ColumnId, FormatError, GroupMeta, Presence, Table, decode_resource,
+    ByteColumn, Column, ColumnId, FormatError, GroupMeta, Messages, Presence, ShapedColumn, Table,
+    decode_resource,
 };
 use varve_types::{Record, Resource};
 
@@ -19,6 +20,8 @@ pub(crate) struct Group<'a> {
     meta: &'a GroupMeta,
     pages: Pages,
     resources: Option<Arc<Resources>>,
+    /// The messages, read and not put together.
+    shaped: Option<Arc<ShapedColumn>>,
     pages_read: u64,
     bytes_read: u64,
 }
@@ -55,7 +58,16 @@ impl<'a> Group<'a> {
     /// A group of which some pages were read before.
     pub(crate) fn with_pages(table: &'a Table, number: usize, pages: Pages) -> Self {
         let meta = &table.groups()[number];
-        Self { table, number, meta, pages, resources: None, pages_read: 0, bytes_read: 0 }
+        Self {
+            table,
+            number,
+            meta,
+            pages,
+            resources: None,
+            shaped: None,
+            pages_read: 0,
+            bytes_read: 0,
+        }
     }
 
     /// The pages read, to go on with later.
@@ -90,12 +102,34 @@ impl<'a> Group<'a> {
         if let Some(page) = self.pages.get(id) {
             return Ok(page.clone());
         }
-        let page = self.table.read(self.number, id)?.map(Arc::new);
-        if page.is_some() {
-            self.note_read(id);
-        }
+        let page = match &self.shaped {
+            Some(shaped) if *id == ColumnId::Message => {
+                Some(Arc::new(self.table.messages_of(self.number, shaped)?))
+            }
+            _ => {
+                let page = self.table.read(self.number, id)?.map(Arc::new);
+                if page.is_some() {
+                    self.note_read(id);
+                }
+                page
+            }
+        };
         self.pages.insert(id.clone(), page.clone());
         Ok(page)
+    }
+
+    /// The shapes of the messages, or `None` where they are not shaped or already put together.
+    pub(crate) fn shaped_messages(&mut self) -> Result<Option<Arc<ShapedColumn>>, FormatError> {
+        if self.shaped.is_none() && !self.pages.contains_key(&ColumnId::Message) {
+            match self.table.skim_messages(self.number)? {
+                Messages::Shaped(shaped) => self.shaped = Some(Arc::new(shaped)),
+                Messages::Whole(column) => {
+                    self.pages.insert(ColumnId::Message, Some(Arc::new(column)));
+                }
+            }
+            self.note_read(&ColumnId::Message);
+        }
+        Ok(self.shaped.clone())
     }
 
     /// A column that every row has a value in.

@@ -77,6 +77,11 @@ impl Needle {
         self.finder.needle()
     }
 
+    /// Whether a match must be a whole token.
+    pub(crate) const fn is_word(&self) -> bool {
+        self.is_word
+    }
+
     /// Whether case makes a difference: else cells may be searched as they are.
     pub(crate) fn has_letters(&self) -> bool {
         self.bytes().iter().any(u8::is_ascii_alphabetic)

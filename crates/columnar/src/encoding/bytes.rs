@@ -100,6 +100,19 @@ pub(crate) fn decode(
     decode_unshaped(reader, page, count)
 }
 
+/// The shapes of `count` values and the shape of each, or `None` where they are not shaped.
+pub(crate) fn skim(
+    reader: &mut Reader<'_>,
+    page: &Bytes,
+    count: usize,
+) -> Result<Option<(ByteColumn, Vec<u32>)>, Malformed> {
+    if reader.peek() != Some(SHAPED) {
+        return Ok(None);
+    }
+    reader.u8()?;
+    shapes::skim(reader, page, count).map(Some)
+}
+
 /// Reads `count` values that are not shaped.
 pub(crate) fn decode_unshaped(
     reader: &mut Reader<'_>,

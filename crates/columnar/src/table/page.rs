@@ -23,6 +23,7 @@ use crate::encoding::interner::Interner;
 use crate::encoding::varint::Reader;
 use crate::encoding::{ints, presence};
 use crate::error::Malformed;
+use crate::shaped::ShapedColumn;
 
 /// Appends the page of some cells, at least one, of a group of `digests.len()` rows.
 pub(crate) fn encode(
@@ -139,6 +140,16 @@ pub(crate) fn decode(
         check_services(&column)?;
     }
     Ok(column)
+}
+
+/// The shapes of a page's strings, or `None` where they are not shaped or some row has none.
+pub(crate) fn skim(page: &Bytes, rows: u32) -> Result<Option<ShapedColumn>, Malformed> {
+    let mut reader = Reader::new(page);
+    if !matches!(presence::decode(&mut reader, rows)?, presence::Presence::All(_)) {
+        return Ok(None);
+    }
+    let shaped = strings::skim(&mut reader, page, rows as usize)?;
+    Ok(shaped.map(|(shapes, codes)| ShapedColumn { page: page.clone(), shapes, codes }))
 }
 
 fn check_numbers(id: &ColumnId, numbers: &[i64]) -> Result<(), Malformed> {

@@ -8,6 +8,7 @@ use crate::column::Column;
 use crate::column_id::ColumnId;
 use crate::encoding::compression;
 use crate::error::{FormatError, Malformed};
+use crate::shaped::{Messages, ShapedColumn};
 use crate::table::bounds::PAGE_RAW_BYTES_MAX;
 use crate::table::footer::{PageEntry, SectionEntry};
 use crate::table::source::PageSource;
@@ -120,21 +121,74 @@ impl Table {
         Ok(Some((start, read_exactly(&*self.inner.source, start, len as usize)?)))
     }
 
+    /// The messages of a group as shapes where they are stored so, and put together where not.
+    ///
+    /// # Errors
+    ///
+    /// When the source cannot be read or the page is damaged.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such group.
+    pub fn skim_messages(&self, group: usize) -> Result<Messages, FormatError> {
+        let Some(page) = self.page(group, &ColumnId::Message) else {
+            return Err(self.contradiction(format!("group {group} lacks column message")));
+        };
+        let stored = self.read_checked(page.offset, page.len, page.crc, "page")?;
+        let rows = self.inner.footer.groups[group].rows;
+        let skimmed = compression::load(&stored, PAGE_RAW_BYTES_MAX)
+            .and_then(|raw| Ok((page::skim(&raw, rows)?, raw)));
+        let (shaped, raw) = skimmed.map_err(|what| self.in_page(group, &page, &what))?;
+        Ok(match shaped {
+            Some(shaped) => Messages::Shaped(shaped),
+            None => Messages::Whole(self.decode_raw(group, &page, &raw)?),
+        })
+    }
+
+    /// Puts the messages of a group together from their shapes.
+    ///
+    /// # Errors
+    ///
+    /// When the page is damaged.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such group.
+    pub fn messages_of(&self, group: usize, shaped: &ShapedColumn) -> Result<Column, FormatError> {
+        let Some(page) = self.page(group, &ColumnId::Message) else {
+            return Err(self.contradiction(format!("group {group} lacks column message")));
+        };
+        self.decode_raw(group, &page, &shaped.page)
+    }
+
     fn decode_page(
         &self,
         group: usize,
         page: &PageEntry,
         stored: &Bytes,
     ) -> Result<Column, FormatError> {
+        let raw = compression::load(stored, PAGE_RAW_BYTES_MAX)
+            .map_err(|what| self.in_page(group, page, &what))?;
+        self.decode_raw(group, page, &raw)
+    }
+
+    fn decode_raw(
+        &self,
+        group: usize,
+        page: &PageEntry,
+        raw: &Bytes,
+    ) -> Result<Column, FormatError> {
         let footer = &self.inner.footer;
         let column = &footer.columns[page.column as usize];
         let segment = footer.kind == TableKind::Segment;
-        compression::load(stored, PAGE_RAW_BYTES_MAX)
-            .and_then(|raw| page::decode(&raw, column, footer.groups[group].rows, segment))
-            .map_err(|what| {
-                let what = Malformed(format!("column {column}, group {group}: {what}").into());
-                what.at(self.name(), page.offset)
-            })
+        page::decode(raw, column, footer.groups[group].rows, segment)
+            .map_err(|what| self.in_page(group, page, &what))
+    }
+
+    fn in_page(&self, group: usize, page: &PageEntry, what: &Malformed) -> FormatError {
+        let column = &self.inner.footer.columns[page.column as usize];
+        let what = Malformed(format!("column {column}, group {group}: {what}").into());
+        what.at(self.name(), page.offset)
     }
 
     pub(super) fn read_checked(

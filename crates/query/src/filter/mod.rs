@@ -6,6 +6,7 @@
 
 mod attribute;
 mod fixed;
+mod shapes;
 mod words;
 
 use varve_columnar::{ColumnId, FormatError, GroupMeta, LevelSet, Table, ZoneMap};
@@ -24,6 +25,8 @@ pub(crate) struct Scratch {
     messages: Vec<u8>,
     /// Attributes' values in lower case.
     attributes: Vec<u8>,
+    /// By term: what is known of messages' shapes.
+    shapes: Vec<shapes::Verdicts>,
 }
 
 /// A search's predicates, ready to run.

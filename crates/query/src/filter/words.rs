@@ -8,6 +8,7 @@ use varve_columnar::{Column, ColumnId, FormatError, is_token_byte, tokens, with_
 use varve_types::Resource;
 
 use super::Scratch;
+use super::shapes::Verdicts;
 use crate::WordQuery;
 use crate::group::{Group, spread};
 use crate::haystack::Haystack;
@@ -64,28 +65,64 @@ impl WordTerms {
         if self.is_empty() || selected.is_empty() {
             return Ok(());
         }
+        let left = self.apply_to_shapes(group, selected, scratch)?;
+        if left.is_empty() || selected.is_empty() {
+            return Ok(());
+        }
         let message = group.column(&ColumnId::Message)?;
         let Some(mut messages) =
             message.as_deref().and_then(|column| Haystack::new(column, &mut scratch.messages))
         else {
             return Err(group.corrupt("column message holds no strings"));
         };
-        for phrase in &self.phrases {
-            selected.intersect(&messages.rows_with(phrase, selected));
-            if selected.is_empty() {
-                return Ok(());
-            }
-        }
-        for word in &self.words {
-            let mut found = messages.rows_with(word, selected);
-            add_rows_with_attribute(word, group, selected, &mut found, &mut scratch.attributes)?;
-            selected.intersect(&found);
+        for needle in left {
+            let found = messages.rows_with(needle, selected);
+            keep(needle, found, group, selected, &mut scratch.attributes)?;
             if selected.is_empty() {
                 return Ok(());
             }
         }
         Ok(())
     }
+
+    /// Leaves the rows that have the terms which messages' shapes decide, and answers the others.
+    fn apply_to_shapes(
+        &self,
+        group: &mut Group<'_>,
+        selected: &mut RowSet,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<&Needle>, FormatError> {
+        let terms = self.phrases.iter().chain(&self.words);
+        let Some(shaped) = group.shaped_messages()? else { return Ok(terms.collect()) };
+        scratch.shapes.resize_with(self.phrases.len() + self.words.len(), Verdicts::default);
+        let mut left = Vec::new();
+        for (needle, verdicts) in terms.zip(&mut scratch.shapes) {
+            match verdicts.rows_with(needle, &shaped, selected) {
+                Some(found) => keep(needle, found, group, selected, &mut scratch.attributes)?,
+                None => left.push(needle),
+            }
+            if selected.is_empty() {
+                break;
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// Keeps the rows that have a term: those found in messages, and for a word those that have it in
+/// an attribute.
+fn keep(
+    needle: &Needle,
+    mut found: RowSet,
+    group: &mut Group<'_>,
+    selected: &mut RowSet,
+    buffer: &mut Vec<u8>,
+) -> Result<(), FormatError> {
+    if needle.is_word() {
+        add_rows_with_attribute(needle, group, selected, &mut found, buffer)?;
+    }
+    selected.intersect(&found);
+    Ok(())
 }
 
 fn inner_tokens(phrase: &[u8]) -> impl Iterator<Item = &[u8]> {

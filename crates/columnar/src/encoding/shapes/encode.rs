@@ -8,7 +8,7 @@ use crate::byte_column::ByteBuffer;
 use crate::encoding::bytes::put_plain;
 use crate::encoding::interner::Interner;
 use crate::encoding::ints::{self, Effort};
-use crate::encoding::shapes::{VALUES_MAX, split, values};
+use crate::encoding::shapes::{SLOT, VALUES_MAX, split, values};
 use crate::encoding::varint::put_u64;
 
 /// The column of values that are unlike any others.
@@ -34,8 +34,12 @@ struct Divided {
     values: Vec<(u32, u32)>,
 }
 
-/// Appends the strings, or answers `false` where they have too many values or none.
+/// Appends the strings, or answers `false` where they have too many values or none, or the byte
+/// that stands for one.
 pub(crate) fn encode(out: &mut Vec<u8>, strings: &ByteBuffer) -> bool {
+    if strings.data().contains(&SLOT) {
+        return false;
+    }
     let divided = divide(strings);
     if divided.values.is_empty() || divided.values.len() > VALUES_MAX {
         return false;

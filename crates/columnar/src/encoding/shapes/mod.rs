@@ -6,7 +6,7 @@
 //!           ints                           for each slot of each shape its value column
 //!           ints                           the shape of each string
 //!           column*                        each with as many values as it has slots to fill
-//! column  = 0 strings                      any values                (encoding::bytes, not shaped)
+//! column  = 0 strings                      values of any kind        (encoding::bytes, not shaped)
 //!         | 1 ints                         decimals as short as they can be
 //!         | 2 width:u8 ints                decimals of `width` digits, with zeros before them
 //!         | 3 width:u8 byte*               lower-case hex of `width` digits, which is even
@@ -14,19 +14,22 @@
 //!
 //! Which slots share a column is the writer's choice: those that follow the same text do
 //! ([`split`]), so that times or ids of all lines are one run of numbers, whatever else the
-//! lines say. A reader needs to know nothing of it.
+//! lines say. A reader needs to know nothing of it. But what a value is, is part of the format,
+//! because searches rely on it: a run of ASCII letters and digits with at least one digit. Strings
+//! with the byte 0x1A in them are stored as they are.
 
 mod decode;
 mod encode;
 mod room;
+mod skim;
 mod split;
 mod values;
 
 pub(crate) use decode::decode;
 pub(crate) use encode::encode;
+pub(crate) use skim::skim;
 
-/// Stands for a value in a shape. Where a string has this very byte, that is a value too.
-const SLOT: u8 = 0x1a;
+use crate::shaped::SHAPE_SLOT as SLOT;
 
 /// Strings with more values are not stored so: what bounds a reader's memory.
 const VALUES_MAX: usize = 1 << 20;

@@ -5,10 +5,22 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
-use varve_columnar::{Cell, ColumnId, RollupCell, Segment, decode_resource};
-use varve_types::{Level, LogIndex, Resource, TenantId, TimestampNs};
+use varve_columnar::{Block, BlockBuilder, Cell, ColumnId, RollupCell, Segment, decode_resource};
+use varve_types::{
+    BatchDigest, BatchKey, HashRange, Level, LogIndex, Record, Resource, TenantId, TimestampNs,
+};
 
-use crate::generate::{batches, block_of, segment_builder, segment_of};
+use crate::generate::{batches, segment_builder, segment_of};
+
+fn block_of(tenant: TenantId, batches: &[Vec<Record>]) -> Block {
+    let mut builder = BlockBuilder::new();
+    for (number, records) in batches.iter().enumerate() {
+        let key = BatchKey::parse(tenant, &format!("tester:0:{}", number + 1)).expect("a key");
+        let digest = BatchDigest(number as u128);
+        builder.push_part(key, digest, HashRange::WHOLE, records).expect("records as they must be");
+    }
+    Block::open(builder.finish()).expect("a new block opens")
+}
 
 /// What the indexes are about, of one row.
 struct Row {
@@ -72,9 +84,11 @@ proptest! {
             record.timestamp = Some(TimestampNs(time.saturating_mul(10i64.pow(scale))));
         }
         let mut builder = segment_builder();
-        let block = block_of(&batches);
-        let live = 0..block.table().rows() as u32;
-        builder.add_block(&block, LogIndex(7), TimestampNs(0), &[live]).expect("adds");
+        for tenant in [7, 0] {
+            let block = block_of(TenantId(tenant), &batches);
+            let live = 0..block.table().rows() as u32;
+            builder.add_block(&block, LogIndex(7), TimestampNs(0), &[live]).expect("adds");
+        }
         let (segment, _) = segment_of(builder);
         let rows = rows(&segment);
 
@@ -83,6 +97,8 @@ proptest! {
             rows.iter().map(|row| row.owner.clone()).collect::<BTreeSet<_>>().into_iter().collect();
         let listed: Vec<_> = index.owners().map(|(tenant, name)| (tenant, name.into())).collect();
         prop_assert_eq!(&listed, &owners);
+        let tenants = owners.iter().map(|(tenant, _)| *tenant).collect::<BTreeSet<_>>();
+        prop_assert!(index.tenants().eq(tenants));
         for owner in &owners {
             let found = index.rows(owner.0, &owner.1).expect("reads");
             prop_assert_eq!(found, positions(&rows, |row| row.owner == *owner));

@@ -196,3 +196,68 @@ impl Output {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use varve_types::{BatchDigest, BatchKey, HashRange, Record, TenantId, TimestampNs};
+
+    use super::*;
+    use crate::segment::SegmentBuilder;
+    use crate::{Block, BlockBuilder, BytesSource, Segment};
+
+    fn block_of(times: &[i64]) -> Block {
+        let records: Vec<Record> = (times.iter())
+            .map(|&time| Record {
+                timestamp: Some(TimestampNs(time)),
+                service: "s".into(),
+                ..Record::default()
+            })
+            .collect();
+        let mut builder = BlockBuilder::new();
+        let key = BatchKey::parse(TenantId(0), "p:0:1").expect("a key");
+        builder.push_part(key, BatchDigest(0), HashRange::WHOLE, &records).expect("fits");
+        Block::open(builder.finish()).expect("opens")
+    }
+
+    /// The times of the rows of each segment, merged from blocks and divided at these times.
+    fn divided(blocks: &[&[i64]], divisions: &[i64]) -> Vec<Vec<i64>> {
+        let mut builder = SegmentBuilder::new(SegmentOptions::default());
+        for (index, times) in (1..).zip(blocks) {
+            let rows = 0..times.len() as u32;
+            builder
+                .add_block(&block_of(times), LogIndex(index), TimestampNs(0), &[rows])
+                .expect("fits");
+        }
+        let mut writer = builder.begin();
+        writer.divisions = divisions.iter().copied().collect();
+        let (mut bytes, mut segments) = (Vec::new(), Vec::new());
+        while !writer.is_done() {
+            let step = writer.step(&mut |piece| {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            });
+            if let Step::Finished(_) = step.expect("sound") {
+                let source = BytesSource::new("segment", std::mem::take(&mut bytes).into());
+                let segment = Segment::open(Arc::new(source)).expect("opens");
+                let records = segment.table().all_records(0).expect("reads");
+                let time = |record: &Record| record.timestamp.expect("always there").get();
+                segments.push(records.iter().map(time).collect());
+            }
+        }
+        segments
+    }
+
+    #[test]
+    fn segments_are_divided_at_times_whatever_order_rows_came_in() {
+        let blocks: [&[i64]; 3] = [&[5, 12, 1], &[11, 3], &[25, 2, 14]];
+        assert_eq!(divided(&blocks, &[10]), [vec![1, 2, 3, 5], vec![11, 12, 14, 25]]);
+        // No segment is made of a time without rows.
+        assert_eq!(
+            divided(&blocks, &[0, 10, 20, 24, 30]),
+            [vec![1, 2, 3, 5], vec![11, 12, 14], vec![25]]
+        );
+        assert_eq!(divided(&blocks, &[]).len(), 1);
+    }
+}

@@ -43,7 +43,7 @@ Try it:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a node: with no flags a complete one, on loopback
-    Server(server::ServerArguments),
+    Server(Box<server::ServerArguments>),
     /// Send the lines of files, or of standard input
     Send(send::SendArguments),
     /// Find records by words, service, level, attributes and time

@@ -1,11 +1,12 @@
 //! `LogService`: append, stream of appends, query, counts, one record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use prost::Message;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
@@ -103,9 +104,18 @@ impl LogService for LogApi {
         let (answers, receiver) = mpsc::channel(STREAM_IN_FLIGHT);
         let api = self.clone();
         tokio::spawn(async move {
+            let mut in_flight: VecDeque<JoinHandle<()>> = VecDeque::new();
             // A place in the channel is taken before the next batch is read, so a client that
             // does not read its answers is not read either.
             while let Ok(place) = answers.clone().reserve_owned().await {
+                // One slow batch must not fall behind by more than what is remembered of its
+                // producer, while those after it go on.
+                if in_flight.len() == STREAM_IN_FLIGHT
+                    && let Some(oldest) = in_flight.pop_front()
+                {
+                    // A panic in it has dropped its place: its sender waits in vain and resends.
+                    let _ = oldest.await;
+                }
                 let request = match requests.next().await {
                     Some(Ok(request)) => request,
                     Some(Err(status)) => {
@@ -115,14 +125,14 @@ impl LogService for LogApi {
                     None => break,
                 };
                 let api = api.clone();
-                tokio::spawn(async move {
+                in_flight.push_back(tokio::spawn(async move {
                     let sequence = request.key.as_ref().map_or(0, |key| key.sequence);
                     let outcome = match api.store(request).await {
                         Ok(response) => Outcome::Accepted(response),
                         Err(refusal) => Outcome::Error(refusal.into_message()),
                     };
                     place.send(Ok(v1::AppendStreamResponse { sequence, outcome: Some(outcome) }));
-                });
+                }));
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))

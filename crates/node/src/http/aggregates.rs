@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::{Span, SpanRelativeTo};
 use serde::Serialize;
 use varve_query::{Aggregate, AggregateCell};
+use varve_types::Level;
 
 use super::explain::ExplainJson;
 use super::{ApiError, parameters};
@@ -67,7 +68,7 @@ fn count(cell: &AggregateCell) -> Count<'_> {
     Count {
         start_time: cell.start.map(|start| start.to_string()),
         service: cell.service.as_deref(),
-        level: cell.level.map(|level| level.name()),
+        level: cell.level.map(Level::name),
         count: cell.rows,
     }
 }

@@ -15,7 +15,7 @@ use varve_env::Env;
 use varve_ingest::record_bytes;
 use varve_query::limits::ANSWER_BYTES_MAX;
 use varve_query::{
-    Aggregate, AggregatePlan, AggregateResult, Chunk, Hit, Limits, Origin, Plan, QueryError,
+    Aggregate, AggregatePlan, AggregateResult, Chunk, Hit, Limits, Origin, Page, Plan, QueryError,
     Search, SearchResult,
 };
 use varve_shard::{SegmentHandle, TailBlock};
@@ -179,15 +179,12 @@ impl Reader {
         let Reading { chunks, as_of, limits, _place, _cancel } = self.begin().await?;
         let plan = self.blocking(move || Plan::new(&chunks, &search, &limits)).await?;
         let workers = plan.groups().clamp(1, WORKERS_MAX);
-        let plan = Arc::new(plan);
-        let work = (0..workers).map(|_| {
-            let plan = Arc::clone(&plan);
-            self.blocking(move || plan.work())
-        });
-        let scanned = try_join_all(work).await?;
-        let plan = Arc::into_inner(plan).expect("BUG: a worker still holds the plan");
+        let (plan, scanned) = self.share(plan, workers, Plan::work).await?;
         let mut held = self.place_for_answer().await?;
-        let result = self.blocking(move || plan.finish(scanned)).await?;
+        let page = self.blocking(move || Ok(plan.page(scanned))).await?;
+        let workers = page.groups().min(WORKERS_MAX);
+        let (page, records) = self.share(page, workers, Page::work).await?;
+        let result = page.finish(records);
         let taken: usize = result.hits.iter().map(|hit| record_bytes(&hit.record)).sum();
         // What the answer might have taken and did not is for others.
         drop(held.split(held.num_permits().saturating_sub(taken.div_ceil(UNIT_BYTES))));
@@ -215,13 +212,8 @@ impl Reader {
     ) -> Result<Found<AggregateResult>, ReadError> {
         let Reading { chunks, as_of, limits, _place, _cancel } = self.begin().await?;
         let workers = chunks.len().clamp(1, WORKERS_MAX);
-        let plan = Arc::new(AggregatePlan::new(&chunks, &aggregate, &limits));
-        let work = (0..workers).map(|_| {
-            let plan = Arc::clone(&plan);
-            self.blocking(move || plan.work())
-        });
-        let counted = try_join_all(work).await?;
-        let plan = Arc::into_inner(plan).expect("BUG: a worker still holds the plan");
+        let plan = AggregatePlan::new(&chunks, &aggregate, &limits);
+        let (plan, counted) = self.share(plan, workers, AggregatePlan::work).await?;
         let result = self.blocking(move || plan.finish(counted)).await?;
         Ok(Found { result, as_of, _held: None })
     }
@@ -243,6 +235,26 @@ impl Reader {
             _place: place,
             _cancel: CancelOnDrop(cancelled),
         })
+    }
+
+    /// Has several workers do their parts of one job.
+    async fn share<J, T>(
+        &self,
+        job: J,
+        workers: usize,
+        work: fn(&J) -> Result<T, QueryError>,
+    ) -> Result<(J, Vec<T>), ReadError>
+    where
+        J: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let job = Arc::new(job);
+        let parts = (0..workers).map(|_| {
+            let job = Arc::clone(&job);
+            self.blocking(move || work(&job))
+        });
+        let parts = try_join_all(parts).await?;
+        Ok((Arc::into_inner(job).expect("BUG: a worker still holds its job"), parts))
     }
 
     /// Reads where blocking is allowed.

@@ -19,5 +19,7 @@ pub fn search(
 ) -> Result<SearchResult, QueryError> {
     let plan = Plan::new(chunks, search, limits)?;
     let part = plan.work()?;
-    plan.finish(vec![part])
+    let page = plan.page(vec![part]);
+    let records = page.work()?;
+    Ok(page.finish(vec![records]))
 }

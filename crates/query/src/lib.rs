@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! text ── WordQuery::parse ──► Search ── search(chunks, …) ──► SearchResult { total, hits, explain }
-//!                                └ Plan::new ─ work (× workers) ─ finish ┘
+//!             └ Plan::new ─ work (× workers) ─ page ─ work (× workers) ─ finish ┘
 //! Aggregate ──────────────────── aggregate(chunks, …) ──► AggregateResult { cells, explain }
 //! id ───────────────────────────────────── find(chunks, …) ──► Hit
 //! ```
@@ -41,6 +41,7 @@ pub use execute::search;
 pub use explain::{Explain, ExplainStep};
 pub use find::find;
 pub use limits::Limits;
+pub use page::{Page, ReadRecords};
 pub use plan::Plan;
 pub use scan::Scanned;
 pub use search::{AttributeFilter, Hit, Order, Search, SearchResult, Total};

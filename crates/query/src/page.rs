@@ -1,55 +1,151 @@
 //! The records of the page: each group that has some is decoded once, whatever the order.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use varve_types::{Attribute, Record, RecordId, Value};
 
 use crate::candidates::Place;
 use crate::explain::Tally;
-use crate::group::Group;
+use crate::group::{Group, Pages};
 use crate::names::Stamps;
 use crate::plan::PlannedChunk;
 use crate::scan::KeptPages;
-use crate::{Hit, Limits, QueryError};
+use crate::{Hit, Limits, QueryError, SearchResult};
 
 /// What a record occupies beside its message and its attributes' names and values.
 const RECORD_BYTES: usize = size_of::<Hit>();
 
-/// Reads the records at the places, in their order.
-pub(crate) fn hits(
-    chunks: &[PlannedChunk],
-    page: &[(RecordId, Place)],
-    mut kept: KeptPages,
-    limits: &Limits,
-    tally: &mut Tally,
-) -> Result<Vec<Hit>, QueryError> {
-    let mut by_group: BTreeMap<(u32, u32), Vec<(u32, usize)>> = BTreeMap::new();
-    for (at, (_, place)) in page.iter().enumerate() {
-        by_group.entry((place.chunk, place.group)).or_default().push((place.row, at));
+/// A search that has found which records to answer, and has still to read them.
+pub struct Page {
+    chunks: Vec<PlannedChunk>,
+    limits: Limits,
+    total: Option<u64>,
+    tally: Tally,
+    /// How many records there are to read.
+    rows: usize,
+    groups: Vec<PageGroup>,
+    /// The first group that no worker took yet.
+    next: AtomicUsize,
+    /// How many workers began.
+    workers: AtomicUsize,
+    /// What the records read so far occupy.
+    bytes: AtomicUsize,
+}
+
+/// A row group that has records of the page.
+struct PageGroup {
+    chunk: u32,
+    group: u32,
+    rows: Vec<PageRow>,
+    /// What was read of it before.
+    pages: Pages,
+}
+
+/// A row, with its name and its place on the page.
+type PageRow = (u32, RecordId, usize);
+
+/// What one worker read.
+#[derive(Debug)]
+pub struct ReadRecords {
+    /// The records, each with its place on the page.
+    hits: Vec<(usize, Hit)>,
+    tally: Tally,
+}
+
+impl Page {
+    pub(crate) fn new(
+        chunks: Vec<PlannedChunk>,
+        limits: Limits,
+        page: &[(RecordId, Place)],
+        mut kept: KeptPages,
+        total: Option<u64>,
+        tally: Tally,
+    ) -> Self {
+        let mut by_group: BTreeMap<(u32, u32), Vec<PageRow>> = BTreeMap::new();
+        for (at, (id, place)) in page.iter().enumerate() {
+            by_group.entry((place.chunk, place.group)).or_default().push((place.row, *id, at));
+        }
+        let group = |((chunk, group), mut rows): (_, Vec<_>)| {
+            rows.sort_unstable();
+            let pages = kept.remove(&(chunk, group)).unwrap_or_default();
+            PageGroup { chunk, group, rows, pages }
+        };
+        Self {
+            chunks,
+            limits,
+            total,
+            tally,
+            rows: page.len(),
+            groups: by_group.into_iter().map(group).collect(),
+            next: AtomicUsize::new(0),
+            workers: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+        }
     }
-    let mut hits: Vec<Option<Hit>> = page.iter().map(|_| None).collect();
-    let mut bytes = 0;
-    for ((chunk, group), mut wanted) in by_group {
-        limits.check_cancelled()?;
-        wanted.sort_unstable();
-        let owner = &*chunks[chunk as usize].owner;
-        let pages = kept.remove(&(chunk, group)).unwrap_or_default();
-        let mut group = Group::with_pages(owner.table(), group as usize, pages);
-        let rows: Vec<u32> = wanted.iter().map(|&(row, _)| row).collect();
+
+    /// How many row groups are to be read: more workers than that have nothing to do.
+    #[must_use]
+    pub const fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Reads groups until none is left. Any number of workers may do so at once. What each answers
+    /// belongs into [`Self::finish`].
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`]. The search has then failed.
+    pub fn work(&self) -> Result<ReadRecords, QueryError> {
+        self.workers.fetch_add(1, Ordering::Relaxed);
+        let mut read = ReadRecords { hits: Vec::new(), tally: Tally::default() };
+        while let Some(group) = self.groups.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            self.limits.check_cancelled()?;
+            self.read(group, &mut read)?;
+        }
+        Ok(read)
+    }
+
+    fn read(&self, page_group: &PageGroup, read: &mut ReadRecords) -> Result<(), QueryError> {
+        let owner = &*self.chunks[page_group.chunk as usize].owner;
+        let number = page_group.group as usize;
+        let mut group = Group::with_pages(owner.table(), number, page_group.pages.clone());
+        let rows: Vec<u32> = page_group.rows.iter().map(|(row, ..)| *row).collect();
         let stamps = Stamps::read(owner, &mut group)?;
         let records = group.records(&rows)?;
-        for (record, (row, at)) in records.into_iter().zip(wanted) {
-            bytes += RECORD_BYTES + record_bytes(&record);
-            if bytes > limits.answer_bytes_max {
-                return Err(QueryError::TooLarge { bytes_max: limits.answer_bytes_max });
-            }
-            let created_at = stamps.of(row as usize);
-            hits[at] = Some(Hit { id: page[at].0, created_at, record });
+        let bytes: usize = records.iter().map(|record| RECORD_BYTES + record_bytes(record)).sum();
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limits.answer_bytes_max {
+            return Err(QueryError::TooLarge { bytes_max: self.limits.answer_bytes_max });
         }
-        tally.pages_read += group.pages_read();
-        tally.bytes_read += group.bytes_read();
+        for (record, &(row, id, at)) in records.into_iter().zip(&page_group.rows) {
+            let created_at = stamps.of(row as usize);
+            read.hits.push((at, Hit { id, created_at, record }));
+        }
+        read.tally.pages_read += group.pages_read();
+        read.tally.bytes_read += group.bytes_read();
+        Ok(())
     }
-    Ok(hits.into_iter().flatten().collect())
+
+    /// The answer, from what every worker read.
+    ///
+    /// # Panics
+    ///
+    /// When a worker's part is missing, because the rest would pass for the whole.
+    #[must_use]
+    pub fn finish(self, parts: Vec<ReadRecords>) -> SearchResult {
+        assert_eq!(parts.len(), self.workers.into_inner(), "BUG: a part of a page is missing");
+        let mut tally = self.tally;
+        let mut hits: Vec<Option<Hit>> = (0..self.rows).map(|_| None).collect();
+        for part in parts {
+            tally.add(&part.tally);
+            for (at, hit) in part.hits {
+                hits[at] = Some(hit);
+            }
+        }
+        let hits: Vec<Hit> = hits.into_iter().flatten().collect();
+        assert_eq!(hits.len(), self.rows, "BUG: a page is finished before all was read");
+        SearchResult { total: self.total, hits, explain: tally.explain() }
+    }
 }
 
 /// The message may share its page's bytes: it is counted as if it did not.

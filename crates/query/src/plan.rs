@@ -11,9 +11,8 @@ use crate::explain::{Step, Tally};
 use crate::filter::{Filters, Remaining};
 use crate::group::{Group, positions_of};
 use crate::narrow::{Narrowed, Narrowing};
-use crate::page::hits;
 use crate::scan::{KeptPages, Scan, Scanned};
-use crate::{Chunk, Limits, Order, QueryError, Search, SearchResult, Total};
+use crate::{Chunk, Limits, Order, Page, QueryError, Search, Total};
 
 /// A search, planned: the row groups that may have a match, in the order of the page.
 ///
@@ -147,7 +146,7 @@ impl Plan {
     }
 
     /// Looks at groups until none is left. Any number of workers may do so at once; each takes
-    /// the groups that the others have not. What each answers belongs into [`Self::finish`].
+    /// the groups that the others have not. What each answers belongs into [`Self::page`].
     ///
     /// # Errors
     ///
@@ -176,16 +175,13 @@ impl Plan {
         self.last.fetch_min(time, Ordering::Relaxed);
     }
 
-    /// The answer, from what every worker found: reads the page's records.
-    ///
-    /// # Errors
-    ///
-    /// [`QueryError`].
+    /// The page, from what every worker found: its records are still to be read.
     ///
     /// # Panics
     ///
     /// When a worker's part is missing, because the rest would pass for the whole.
-    pub fn finish(self, parts: Vec<Scanned>) -> Result<SearchResult, QueryError> {
+    #[must_use]
+    pub fn page(self, parts: Vec<Scanned>) -> Page {
         let workers = self.workers.into_inner();
         assert_eq!(parts.len(), workers, "BUG: a search is finished with a part missing");
         let mut tally = self.tally;
@@ -210,8 +206,7 @@ impl Plan {
             }
         };
         let page = candidates.into_page(self.offset);
-        let hits = hits(&self.chunks, &page, kept, &self.limits, &mut tally)?;
-        Ok(SearchResult { total, hits, explain: tally.explain() })
+        Page::new(self.chunks, self.limits, &page, kept, total, tally)
     }
 }
 

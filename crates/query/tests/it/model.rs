@@ -105,7 +105,12 @@ fn search_by(world: &World, wanted: &Search) -> SearchResult {
         let workers = [(); 3].map(|()| scope.spawn(|| plan.work().expect("answers")));
         workers.into_iter().map(|worker| worker.join().expect("does not panic")).collect()
     });
-    plan.finish(parts).expect("answers")
+    let page = plan.page(parts);
+    let parts = thread::scope(|scope| {
+        let workers = [(); 2].map(|()| scope.spawn(|| page.work().expect("answers")));
+        workers.into_iter().map(|worker| worker.join().expect("does not panic")).collect()
+    });
+    page.finish(parts)
 }
 
 /// NaN is not equal to itself, but prints as itself.

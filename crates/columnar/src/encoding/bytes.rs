@@ -87,15 +87,17 @@ pub(crate) fn put_plain(out: &mut Vec<u8>, strings: &ByteBuffer, effort: Effort)
     out.extend_from_slice(strings.data());
 }
 
-/// Reads `count` values; `page` is the buffer under `reader`, which the strings then share.
+/// Reads `count` values; `page` is the buffer under `reader`, which the strings then share. Where
+/// only some are `wanted`, by ascending positions, others may come out empty.
 pub(crate) fn decode(
     reader: &mut Reader<'_>,
     page: &Bytes,
     count: usize,
+    wanted: Option<&[u32]>,
 ) -> Result<Strings, Malformed> {
     if reader.peek() == Some(SHAPED) {
         reader.u8()?;
-        return Ok(Strings::Plain(shapes::decode(reader, page, count)?));
+        return Ok(Strings::Plain(shapes::decode(reader, page, count, wanted)?));
     }
     decode_unshaped(reader, page, count)
 }

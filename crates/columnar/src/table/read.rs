@@ -69,7 +69,7 @@ impl Table {
             return Ok(None);
         };
         let stored = self.read_checked(page.offset, page.len, page.crc, "page")?;
-        self.decode_page(group, &page, &stored).map(Some)
+        self.decode_page(group, &page, &stored, None).map(Some)
     }
 
     /// All columns of a group, sorted, calling `each` with one after another. Reads the group's
@@ -79,13 +79,15 @@ impl Table {
         group: usize,
         mut each: impl FnMut(&ColumnId, Column) -> Result<(), FormatError>,
     ) -> Result<(), FormatError> {
-        self.for_pages(group, |id, decode| each(id, decode()?))
+        self.for_pages(group, None, |id, decode| each(id, decode()?))
     }
 
-    /// The same, but a column is decoded when `each` asks for it.
+    /// The same, but a column is decoded when `each` asks for it. Where only some rows are
+    /// `wanted`, which ascend, strings of others may come out empty.
     pub(crate) fn for_pages(
         &self,
         group: usize,
+        wanted: Option<&[u32]>,
         mut each: impl FnMut(
             &ColumnId,
             &dyn Fn() -> Result<Column, FormatError>,
@@ -103,7 +105,7 @@ impl Table {
                     }
                     None => self.read_checked(page.offset, page.len, page.crc, "page")?,
                 };
-                self.decode_page(group, page, &stored)
+                self.decode_page(group, page, &stored, wanted)
             };
             each(&footer.columns[page.column as usize], &decode)?;
         }
@@ -141,7 +143,7 @@ impl Table {
         let (shaped, raw) = skimmed.map_err(|what| self.in_page(group, &page, &what))?;
         Ok(match shaped {
             Some(shaped) => Messages::Shaped(shaped),
-            None => Messages::Whole(self.decode_raw(group, &page, &raw)?),
+            None => Messages::Whole(self.decode_raw(group, &page, &raw, None)?),
         })
     }
 
@@ -158,7 +160,7 @@ impl Table {
         let Some(page) = self.page(group, &ColumnId::Message) else {
             return Err(self.contradiction(format!("group {group} lacks column message")));
         };
-        self.decode_raw(group, &page, &shaped.page)
+        self.decode_raw(group, &page, &shaped.page, None)
     }
 
     fn decode_page(
@@ -166,10 +168,11 @@ impl Table {
         group: usize,
         page: &PageEntry,
         stored: &Bytes,
+        wanted: Option<&[u32]>,
     ) -> Result<Column, FormatError> {
         let raw = compression::load(stored, PAGE_RAW_BYTES_MAX)
             .map_err(|what| self.in_page(group, page, &what))?;
-        self.decode_raw(group, page, &raw)
+        self.decode_raw(group, page, &raw, wanted)
     }
 
     fn decode_raw(
@@ -177,11 +180,12 @@ impl Table {
         group: usize,
         page: &PageEntry,
         raw: &Bytes,
+        wanted: Option<&[u32]>,
     ) -> Result<Column, FormatError> {
         let footer = &self.inner.footer;
         let column = &footer.columns[page.column as usize];
         let segment = footer.kind == TableKind::Segment;
-        page::decode(raw, column, footer.groups[group].rows, segment)
+        page::decode(raw, column, footer.groups[group].rows, segment, wanted)
             .map_err(|what| self.in_page(group, page, &what))
     }
 

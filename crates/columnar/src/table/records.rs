@@ -102,7 +102,7 @@ impl Table {
         if rows.is_empty() {
             return Ok(records);
         }
-        self.for_pages(group, |id, decode| {
+        self.for_pages(group, Some(rows), |id, decode| {
             if !id.is_of_record() {
                 return Ok(());
             }

@@ -29,11 +29,13 @@ struct Shapes {
     columns: usize,
 }
 
-/// Reads `count` strings; `page` is the buffer under `reader`.
+/// Reads `count` strings; `page` is the buffer under `reader`. Those that are not `wanted`, where
+/// that is given, come out empty: the positions wanted ascend.
 pub(crate) fn decode(
     reader: &mut Reader<'_>,
     page: &Bytes,
     count: usize,
+    wanted: Option<&[u32]>,
 ) -> Result<ByteColumn, Malformed> {
     let len = usize::try_from(reader.varint()?)
         .ok()
@@ -50,8 +52,19 @@ pub(crate) fn decode(
     let texts = Padded::of(shapes.texts.data());
     let mut offsets = Vec::with_capacity(count + 1);
     offsets.push(0);
-    for &code in &codes {
-        for piece in shapes.pieces_of(code as usize) {
+    let mut wanted_next = wanted.map(|wanted| wanted.iter().peekable());
+    for (position, &code) in codes.iter().enumerate() {
+        let pieces = shapes.pieces_of(code as usize);
+        if let Some(wanted) = &mut wanted_next
+            && wanted.next_if(|&&next| next as usize == position).is_none()
+        {
+            pieces.iter().filter_map(|piece| piece.column).for_each(|column| {
+                columns[column as usize].skip_next();
+            });
+            offsets.push(room.filled() as u32);
+            continue;
+        }
+        for piece in pieces {
             let text_len = (piece.end - piece.start) as usize;
             room.put_padded(&texts, piece.start as usize, text_len).map_err(too_long)?;
             if let Some(column) = piece.column {
@@ -60,7 +73,10 @@ pub(crate) fn decode(
         }
         offsets.push(room.filled() as u32);
     }
-    let data = room.into_full().ok_or("strings are shorter than stated")?;
+    if wanted.is_none() && !room.is_full() {
+        return Err("strings are shorter than stated".into());
+    }
+    let data = room.into_filled();
     Ok(ByteColumn::new(offsets, data.into()))
 }
 

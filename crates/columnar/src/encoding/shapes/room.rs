@@ -34,11 +34,14 @@ impl Room {
         self.filled
     }
 
-    /// The buffer, if it is full.
-    pub(super) fn into_full(mut self) -> Option<Vec<u8>> {
-        let is_full = self.filled + STRIDE == self.bytes.len();
+    pub(super) const fn is_full(&self) -> bool {
+        self.filled + STRIDE == self.bytes.len()
+    }
+
+    /// What was filled of the buffer.
+    pub(super) fn into_filled(mut self) -> Vec<u8> {
         self.bytes.truncate(self.filled);
-        is_full.then_some(self.bytes)
+        self.bytes
     }
 
     /// The next `len` bytes, to be filled.

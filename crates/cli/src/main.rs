@@ -3,6 +3,7 @@
 //! It reads arguments, talks to terminals and sets the exit code: 0 done, 1 failed, 2 usage.
 //! What the subcommands do is done by `varve-node` and `varve-client`.
 
+mod allocator;
 mod cluster;
 mod completions;
 mod endpoint;
@@ -15,12 +16,6 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tikv_jemallocator::Jemalloc;
-
-/// It gives memory back to the system after a peak, which the system's own does not
-/// (docs/decisions/0009).
-#[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// A log store that loses nothing: one binary, one machine or many.
 #[derive(Debug, Parser)]

@@ -65,7 +65,7 @@ impl Default for MergeOptions {
             lowest_tier_bytes: 256 << 10,
             segment_bytes_max: 256 << 20,
             loaded_bytes_max: 64 << 20,
-            zstd_level: 1,
+            zstd_level: 6,
             final_zstd_level: 6,
         }
     }

@@ -36,7 +36,7 @@ lint:
 
 deny: ## Check licences and advisories (skipped where cargo-deny is not installed).
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
-		$(CARGO) deny --locked --offline check bans licenses sources; \
+		$(CARGO) fetch --locked && $(CARGO) deny --locked --offline check bans licenses sources; \
 	else echo "deny: skipped, cargo-deny is not installed (cargo install cargo-deny --locked)"; fi
 
 unit: ## Every test: units, properties, scenarios, simulation, real processes.

@@ -102,12 +102,12 @@ pub(crate) fn decode(
     decode_unshaped(reader, page, count)
 }
 
-/// The shapes of `count` values and the shape of each, or `None` where they are not shaped.
+/// What stands before `count` values that are shaped, or `None` where they are not.
 pub(crate) fn skim(
     reader: &mut Reader<'_>,
     page: &Bytes,
     count: usize,
-) -> Result<Option<(ByteColumn, Vec<u32>)>, Malformed> {
+) -> Result<Option<shapes::Skimmed>, Malformed> {
     if reader.peek() != Some(SHAPED) {
         return Ok(None);
     }
@@ -131,11 +131,8 @@ pub(crate) fn decode_unshaped(
                 .filter(|&distinct| distinct <= count)
                 .ok_or("a dictionary has more strings than values")?;
             let dictionary = take_plain(reader, page, distinct)?;
-            let codes: Option<Vec<u32>> = ints::decode(reader, count)?
-                .into_iter()
-                .map(|code| u32::try_from(code).ok().filter(|&code| (code as usize) < distinct))
-                .collect();
-            let codes = codes.ok_or("a code is outside its dictionary")?;
+            let outside = "a code is outside its dictionary";
+            let codes = ints::decode_codes(reader, count, distinct, outside)?;
             Ok(Strings::Dictionary { dictionary, codes })
         }
         _ => Err("strings have an unknown encoding".into()),

@@ -181,6 +181,20 @@ fn common_divisor(numbers: &[u64]) -> u64 {
     divisor.max(1)
 }
 
+/// Reads exactly `count` codes, each below `end`; `outside` says what another one is.
+pub(crate) fn decode_codes(
+    reader: &mut Reader<'_>,
+    count: usize,
+    end: usize,
+    outside: &'static str,
+) -> Result<Vec<u32>, Malformed> {
+    let codes: Option<Vec<u32>> = decode(reader, count)?
+        .into_iter()
+        .map(|code| u32::try_from(code).ok().filter(|&code| (code as usize) < end))
+        .collect();
+    codes.ok_or(outside.into())
+}
+
 /// Reads exactly `count` numbers.
 pub(crate) fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, Malformed> {
     let tag = reader.u8()?;

@@ -85,12 +85,9 @@ impl LevelRows {
         let stored = |&(number, (count, _)): &(usize, (u64, _))| number != rest && count > 0;
         let levels: Vec<_> = self.levels.into_iter().enumerate().filter(stored).collect();
         put_u64(&mut out, levels.len() as u64);
-        let mut encoded = Vec::new();
         for (number, (_, rows)) in levels {
             out.push(number as u8);
-            encoded.clear();
-            rows.write(&mut encoded);
-            put_bytes(&mut out, &encoded);
+            put_bytes(&mut out, &rows.encode());
         }
         out
     }

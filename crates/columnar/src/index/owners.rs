@@ -87,14 +87,11 @@ fn directory(section: &[u8]) -> Result<Directory, Malformed> {
 /// Writes the section, by the rows of each owner.
 pub(super) fn encode(owners: BTreeMap<Owner, PositionsWriter>) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut rows = Vec::new();
     put_u64(&mut out, owners.len() as u64);
     for ((tenant, service), writer) in owners {
         put_u64(&mut out, u64::from(tenant.0));
         put_bytes(&mut out, service.as_bytes());
-        rows.clear();
-        writer.write(&mut rows);
-        put_bytes(&mut out, &rows);
+        put_bytes(&mut out, &writer.encode());
     }
     out
 }

@@ -57,11 +57,13 @@ impl PositionsWriter {
         }
     }
 
-    /// Appends the encoded set.
-    pub(super) fn write(mut self, out: &mut Vec<u8>) {
+    /// The encoded set.
+    pub(super) fn encode(mut self) -> Vec<u8> {
         self.close();
-        put_u64(out, self.runs);
-        out.extend_from_slice(&self.encoded);
+        let mut out = Vec::with_capacity(self.encoded.len() + 1);
+        put_u64(&mut out, self.runs);
+        out.append(&mut self.encoded);
+        out
     }
 }
 
@@ -177,8 +179,7 @@ mod tests {
                 let mut writer = PositionsWriter::default();
                 wanted.iter().for_each(|&row| writer.push(row, row + 1));
                 prop_assert_eq!(writer.is_empty(), wanted.is_empty());
-                let mut bytes = Vec::new();
-                writer.write(&mut bytes);
+                let bytes = writer.encode();
                 let last = wanted.last().copied().map_or(0, u64::from);
                 for rows in [last + 1, 100_000, 10_000_000] {
                     let read = decode(&bytes, rows).expect("reads");

@@ -77,13 +77,11 @@ fn rows_where(
 
 /// Writes the section, by the rows of each encoded set.
 pub(super) fn encode(sets: BTreeMap<Box<[u8]>, PositionsWriter>) -> Vec<u8> {
-    let (mut out, mut encoded) = (Vec::new(), Vec::new());
+    let mut out = Vec::new();
     put_u64(&mut out, sets.len() as u64);
     for (set, rows) in sets {
         put_bytes(&mut out, &set);
-        encoded.clear();
-        rows.write(&mut encoded);
-        put_bytes(&mut out, &encoded);
+        put_bytes(&mut out, &rows.encode());
     }
     out
 }

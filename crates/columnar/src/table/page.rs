@@ -20,6 +20,7 @@ use crate::encoding::bitpack::{packed_len, width_of};
 use crate::encoding::bytes::{self as strings, Strings};
 use crate::encoding::compression::ZstdLevel;
 use crate::encoding::interner::Interner;
+use crate::encoding::shapes::Skimmed;
 use crate::encoding::varint::Reader;
 use crate::encoding::{ints, presence};
 use crate::error::Malformed;
@@ -152,7 +153,11 @@ pub(crate) fn skim(page: &Bytes, rows: u32) -> Result<Option<ShapedColumn>, Malf
         return Ok(None);
     }
     let shaped = strings::skim(&mut reader, page, rows as usize)?;
-    Ok(shaped.map(|(shapes, codes)| ShapedColumn { page: page.clone(), shapes, codes }))
+    Ok(shaped.map(|Skimmed { shapes, codes, .. }| ShapedColumn {
+        page: page.clone(),
+        shapes,
+        codes,
+    }))
 }
 
 fn check_numbers(id: &ColumnId, numbers: &[i64]) -> Result<(), Malformed> {

@@ -133,9 +133,7 @@ impl Table {
     ///
     /// When there is no such group.
     pub fn skim_messages(&self, group: usize) -> Result<Messages, FormatError> {
-        let Some(page) = self.page(group, &ColumnId::Message) else {
-            return Err(self.contradiction(format!("group {group} lacks column message")));
-        };
+        let page = self.message_page(group)?;
         let stored = self.read_checked(page.offset, page.len, page.crc, "page")?;
         let rows = self.inner.footer.groups[group].rows;
         let skimmed = compression::load(&stored, PAGE_RAW_BYTES_MAX)
@@ -157,10 +155,13 @@ impl Table {
     ///
     /// When there is no such group.
     pub fn messages_of(&self, group: usize, shaped: &ShapedColumn) -> Result<Column, FormatError> {
-        let Some(page) = self.page(group, &ColumnId::Message) else {
-            return Err(self.contradiction(format!("group {group} lacks column message")));
-        };
+        let page = self.message_page(group)?;
         self.decode_raw(group, &page, &shaped.page, None)
+    }
+
+    fn message_page(&self, group: usize) -> Result<PageEntry, FormatError> {
+        self.page(group, &ColumnId::Message)
+            .ok_or_else(|| self.contradiction(format!("group {group} lacks column message")))
     }
 
     fn decode_page(

@@ -8,7 +8,7 @@ use varve_env::sim::{Action, Fault, SimDisk, Survival};
 use varve_shard::{Origin, Shard};
 use varve_types::LogIndex;
 
-use crate::world::{self, Entry, whole};
+use crate::world::{self, Entry, recover, same, whole};
 
 const FLUSH_AFTER: [u64; 3] = [3, 4, 8];
 
@@ -38,24 +38,6 @@ fn live(disk: &Arc<dyn Disk>, log: &[Entry]) -> Option<LogIndex> {
         }
     }
     durable
-}
-
-/// Opens what a crash left, applies the log from there, and looks.
-fn recover(disk: &SimDisk, log: &[Entry], promised: Option<LogIndex>) -> Shard {
-    let disk = disk.mount();
-    let mut shard = world::open(&disk, Origin::First);
-    let durable = shard.applied().map(|applied| applied.index);
-    assert!(durable >= promised, "{durable:?} is before {promised:?}");
-    for entry in log.iter().filter(|entry| Some(entry.index) > durable) {
-        world::feed(&mut shard, entry);
-    }
-    shard
-}
-
-fn same(shard: &Shard, wanted: &Shard) {
-    assert_eq!(world::rows(&shard.view()), world::rows(&wanted.view()));
-    assert_eq!(shard.view().digest, wanted.view().digest);
-    assert_eq!(shard.export_dedup(), wanted.export_dedup());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use varve_env::sim::{Action, Fault, SimDisk, Survival};
 use varve_shard::{Command, MergeError, MergeJob, Origin, Shard};
 use varve_types::LogIndex;
 
-use crate::world::{self, Entry, whole};
+use crate::world::{self, Entry, same, whole};
 
 /// Blocks, and the seal.
 fn log() -> Vec<Entry> {
@@ -71,22 +71,11 @@ fn live(disk: &Arc<dyn Disk>, log: &[Entry]) -> Option<LogIndex> {
 
 /// Opens what a crash left, applies the log from there, and looks at each file.
 fn recover(disk: &SimDisk, log: &[Entry], promised: Option<LogIndex>) -> Shard {
-    let mut shard = world::open(&disk.mount(), Origin::First);
-    let durable = shard.applied().map(|applied| applied.index);
-    assert!(durable >= promised, "{durable:?} is before {promised:?}");
-    for entry in log.iter().filter(|entry| Some(entry.index) > durable) {
-        world::feed(&mut shard, entry);
-    }
+    let shard = world::recover(disk, log, promised);
     for segment in shard.view().segments.iter() {
         segment.verify().expect("is whole");
     }
     shard
-}
-
-fn same(shard: &Shard, wanted: &Shard) {
-    assert_eq!(world::rows(&shard.view()), world::rows(&wanted.view()));
-    assert_eq!(shard.view().digest, wanted.view().digest);
-    assert_eq!(shard.export_dedup(), wanted.export_dedup());
 }
 
 /// What is on the disk is what the manifest names, and nothing else.

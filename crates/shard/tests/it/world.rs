@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use varve_columnar::{BlockBuilder, ColumnId, Table};
 use varve_env::Disk;
+use varve_env::sim::SimDisk;
 use varve_shard::{
     Command, FlushError, MergeError, MergeOptions, Origin, Outcome, Shard, ShardOptions, ShardView,
 };
@@ -100,6 +101,24 @@ pub(crate) fn log_of(blocks: &[Vec<PartOf>]) -> Vec<Entry> {
         command: Some(Command::Block(block(parts))),
     };
     blocks.iter().enumerate().map(entry).collect()
+}
+
+/// Opens what a crash left, applies the log from there, and looks.
+pub(crate) fn recover(disk: &SimDisk, log: &[Entry], promised: Option<LogIndex>) -> Shard {
+    let mut shard = open(&disk.mount(), Origin::First);
+    let durable = shard.applied().map(|applied| applied.index);
+    assert!(durable >= promised, "{durable:?} is before {promised:?}");
+    for entry in log.iter().filter(|entry| Some(entry.index) > durable) {
+        feed(&mut shard, entry);
+    }
+    shard
+}
+
+/// Asserts that two shards have come to the same.
+pub(crate) fn same(shard: &Shard, wanted: &Shard) {
+    assert_eq!(rows(&shard.view()), rows(&wanted.view()));
+    assert_eq!(shard.view().digest, wanted.view().digest);
+    assert_eq!(shard.export_dedup(), wanted.export_dedup());
 }
 
 /// Writes the tail out, if there is anything to write.

@@ -3,14 +3,12 @@
 use bytes::Bytes;
 
 use crate::byte_column::ByteColumn;
-use crate::encoding::bytes::take_plain;
-use crate::encoding::ints;
 use crate::encoding::shapes::room::{Overfull, Padded, Room};
+use crate::encoding::shapes::skim::{Skimmed, skim};
 use crate::encoding::shapes::values::Values;
 use crate::encoding::shapes::{SLOT, VALUES_MAX};
 use crate::encoding::varint::Reader;
 use crate::error::Malformed;
-use crate::table::bounds::PAGE_RAW_BYTES_MAX;
 
 /// A text of a shape, and the column of the value after it, if one follows.
 #[derive(Clone, Copy)]
@@ -37,12 +35,8 @@ pub(crate) fn decode(
     count: usize,
     wanted: Option<&[u32]>,
 ) -> Result<ByteColumn, Malformed> {
-    let len = usize::try_from(reader.varint()?)
-        .ok()
-        .filter(|&len| len <= PAGE_RAW_BYTES_MAX)
-        .ok_or("strings are longer than the format allows")?;
-    let shapes = Shapes::take(reader, page, count)?;
-    let codes = ints::decode(reader, count)?;
+    let Skimmed { len, shapes, slot_columns, codes } = skim(reader, page, count)?;
+    let shapes = Shapes::of(shapes, slot_columns)?;
     let counts = shapes.count_values(&codes)?;
     let mut columns = counts
         .into_iter()
@@ -85,21 +79,16 @@ fn too_long(_: Overfull) -> Malformed {
 }
 
 impl Shapes {
-    fn take(reader: &mut Reader<'_>, page: &Bytes, count: usize) -> Result<Self, Malformed> {
-        let shapes = usize::try_from(reader.varint()?)
-            .ok()
-            .filter(|&shapes| shapes <= count)
-            .ok_or("there are more shapes than strings")?;
-        let texts = take_plain(reader, page, shapes)?;
-        let slots = texts.data().iter().filter(|&&byte| byte == SLOT).count();
-        let slot_columns = ints::decode(reader, slots)?;
+    /// Takes shapes to pieces, by the column of each of their slots.
+    fn of(texts: ByteColumn, slot_columns: Vec<i64>) -> Result<Self, Malformed> {
+        let slots = slot_columns.len();
         let columns = slot_columns.iter().max().map_or(0, |&last| last.saturating_add(1));
         if slot_columns.iter().any(|&column| column < 0) || columns > slots as i64 {
             return Err("a slot has an impossible column".into());
         }
         let mut slot_columns = slot_columns.into_iter();
-        let mut pieces = Vec::with_capacity(slots + shapes);
-        let mut firsts = Vec::with_capacity(shapes + 1);
+        let mut pieces = Vec::with_capacity(slots + texts.len());
+        let mut firsts = Vec::with_capacity(texts.len() + 1);
         for (text, ends) in texts.iter().zip(texts.offsets().windows(2)) {
             firsts.push(pieces.len());
             let mut start = ends[0];
@@ -120,12 +109,9 @@ impl Shapes {
     }
 
     /// How many values each column must have for strings of these shapes.
-    fn count_values(&self, codes: &[i64]) -> Result<Vec<usize>, Malformed> {
-        let mut uses = vec![0usize; self.firsts.len() - 1];
-        for &code in codes {
-            let shape = usize::try_from(code).ok().and_then(|code| uses.get_mut(code));
-            *shape.ok_or("a string has a shape that is not there")? += 1;
-        }
+    fn count_values(&self, codes: &[u32]) -> Result<Vec<usize>, Malformed> {
+        let mut uses = vec![0usize; self.texts.len()];
+        codes.iter().for_each(|&code| uses[code as usize] += 1);
         let mut counts = vec![0; self.columns];
         let mut values = 0usize;
         for (shape, uses) in uses.into_iter().enumerate() {

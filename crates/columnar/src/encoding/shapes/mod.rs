@@ -27,7 +27,7 @@ mod values;
 
 pub(crate) use decode::decode;
 pub(crate) use encode::encode;
-pub(crate) use skim::skim;
+pub(crate) use skim::{Skimmed, skim};
 
 use crate::shaped::SHAPE_SLOT as SLOT;
 

@@ -8,25 +8,39 @@ use crate::encoding::ints;
 use crate::encoding::shapes::SLOT;
 use crate::encoding::varint::Reader;
 use crate::error::Malformed;
+use crate::table::bounds::PAGE_RAW_BYTES_MAX;
 
-/// The distinct shapes of `count` strings, and the shape of each; `page` is the buffer under
-/// `reader`, which is left before the values.
+/// What stands before the values of shaped strings.
+pub(crate) struct Skimmed {
+    /// Of all strings together, in bytes.
+    pub(crate) len: usize,
+    /// The distinct shapes.
+    pub(crate) shapes: ByteColumn,
+    /// For each slot of each shape its column, as it was stored.
+    pub(crate) slot_columns: Vec<i64>,
+    /// The shape of each string, each below the number of shapes.
+    pub(crate) codes: Vec<u32>,
+}
+
+/// Reads what stands before the values of `count` strings; `page` is the buffer under `reader`,
+/// which is left at the values.
 pub(crate) fn skim(
     reader: &mut Reader<'_>,
     page: &Bytes,
     count: usize,
-) -> Result<(ByteColumn, Vec<u32>), Malformed> {
-    reader.varint()?;
-    let shapes = usize::try_from(reader.varint()?)
+) -> Result<Skimmed, Malformed> {
+    let len = usize::try_from(reader.varint()?)
+        .ok()
+        .filter(|&len| len <= PAGE_RAW_BYTES_MAX)
+        .ok_or("strings are longer than the format allows")?;
+    let distinct = usize::try_from(reader.varint()?)
         .ok()
         .filter(|&shapes| shapes <= count)
         .ok_or("there are more shapes than strings")?;
-    let texts = take_plain(reader, page, shapes)?;
-    let slots = texts.data().iter().filter(|&&byte| byte == SLOT).count();
-    ints::decode(reader, slots)?;
-    let codes: Option<Vec<u32>> = ints::decode(reader, count)?
-        .into_iter()
-        .map(|code| u32::try_from(code).ok().filter(|&code| (code as usize) < shapes))
-        .collect();
-    Ok((texts, codes.ok_or("a string has a shape that is not there")?))
+    let shapes = take_plain(reader, page, distinct)?;
+    let slots = shapes.data().iter().filter(|&&byte| byte == SLOT).count();
+    let slot_columns = ints::decode(reader, slots)?;
+    let outside = "a string has a shape that is not there";
+    let codes = ints::decode_codes(reader, count, distinct, outside)?;
+    Ok(Skimmed { len, shapes, slot_columns, codes })
 }

@@ -32,7 +32,8 @@ const fn class(byte: u8) -> u8 {
     CLASSES[byte as usize]
 }
 
-/// Appends the shape of `string`, which has no [`SLOT`], to `shape`, and calls `value(start, end)` for each value.
+/// Appends the shape of `string`, which has no [`SLOT`], to `shape`, and calls `value(start, end)`
+/// for each value.
 pub(super) fn split(string: &[u8], shape: &mut Vec<u8>, mut value: impl FnMut(usize, usize)) {
     let mut copied = 0;
     let mut at = 0;

@@ -30,13 +30,16 @@ mod rollover;
 mod runtime;
 mod upkeep;
 
-pub use catalog::{Catalog, Closed, ClusterId, Node, Settings, ShardEntry, ShardState, Window};
+pub use catalog::{
+    Catalog, Closed, ClusterId, DiskId, FilesDigest, Finished, Node, Settings, ShardEntry,
+    ShardState, Window,
+};
 pub use codec::CodecError;
 pub use errors::{CatalogError, ProposeError, ReadError, RollError, ShardError, StartError};
 pub use host::{
     BlockCommit, Host, HostOptions, HostSettings, HostStats, Invitation, NewDisk, ReceiveError,
     ReplicaStatus, ShardRead, ShardStatus,
 };
-pub use network::{MessageKind, NoPeers, PeerError, PeerMessage, PeerTransport};
+pub use network::{Lane, MessageKind, NoPeers, PeerError, PeerMessage, PeerTransport};
 pub use runtime::seed_this_thread;
 pub use upkeep::{FlushStats, MergeStats};

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! catalog = version, cluster (option u128), applied (option u64), settings,
-//!           nodes, replicas, windows, shards, next node, replica, window and shard id
+//!           nodes, replicas, those leaving, windows, shards,
+//!           next node, replica, window and shard id
 //! ```
 //!
-//! Lists stand behind their count, ids are u64, texts stand behind their length.
+//! Lists stand behind their count, ids are u64, texts stand behind their length. Version 1 knew
+//! clusters of one node only: neither disks, versions and lost nodes, nor replicas that leave, nor
+//! final files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use varve_shard::EventSpans;
@@ -15,10 +18,16 @@ use varve_types::{
     ContentDigest, HashRange, LogIndex, NodeId, ReplicaId, ShardId, TimestampNs, WindowId,
 };
 
-use super::{Catalog, Closed, ClusterId, NextIds, Node, Settings, ShardEntry, ShardState, Window};
+use super::{
+    Catalog, Closed, ClusterId, DiskId, FilesDigest, Finished, NextIds, Node, Settings, ShardEntry,
+    ShardState, Window,
+};
 use crate::codec::{CodecError, Reader, Writer};
 
-const VERSION: u8 = 1;
+/// The version of catalogs and of their commands.
+pub(super) const VERSION: u8 = 2;
+/// The first version of clusters of many nodes.
+const NODES_VERSION: u8 = 2;
 
 impl Catalog {
     pub(crate) fn encode(&self) -> Bytes {
@@ -31,8 +40,12 @@ impl Catalog {
             writer.bytes(node.address.as_bytes());
             writer.bytes(node.zone.as_bytes());
             writer.bool(node.draining);
+            writer.bytes(node.version.as_bytes());
+            writer.u128(node.disk.0);
+            writer.bool(node.lost);
         });
         write_replicas(&mut writer, &self.replicas);
+        writer.list(&self.leaving, |writer, id| writer.u64(id.get()));
         writer.list(&self.windows, |writer, (id, window)| {
             writer.u64(id.get());
             writer.u8(window.bits);
@@ -57,9 +70,17 @@ impl Catalog {
             nodes: read_map(&mut reader, |reader| {
                 let id = NodeId(reader.u64()?);
                 let (address, zone) = (reader.string("address")?, reader.string("zone")?);
-                Ok((id, Node { address, zone, draining: reader.bool("draining")? }))
+                let draining = reader.bool("draining")?;
+                let (mut version, mut disk, mut lost) = Default::default();
+                if reader.version() >= NODES_VERSION {
+                    version = reader.string("version")?;
+                    disk = DiskId(reader.u128()?);
+                    lost = reader.bool("lost")?;
+                }
+                Ok((id, Node { address, zone, version, disk, draining, lost }))
             })?,
             replicas: read_replicas(&mut reader)?,
+            leaving: read_leaving(&mut reader)?,
             windows: read_map(&mut reader, |reader| {
                 let id = WindowId(reader.u64()?);
                 let bits = reader.u8()?;
@@ -98,6 +119,13 @@ fn read_replicas(reader: &mut Reader) -> Result<BTreeMap<ReplicaId, NodeId>, Cod
     read_map(reader, |reader| Ok((ReplicaId(reader.u64()?), NodeId(reader.u64()?))))
 }
 
+fn read_leaving(reader: &mut Reader) -> Result<BTreeSet<ReplicaId>, CodecError> {
+    if reader.version() < NODES_VERSION {
+        return Ok(BTreeSet::new());
+    }
+    Ok(reader.list(|reader| reader.u64().map(ReplicaId))?.into_iter().collect())
+}
+
 fn write_shard(writer: &mut Writer, shard: &ShardEntry) {
     write_range(writer, shard.range);
     writer.u64(shard.window.get());
@@ -111,6 +139,7 @@ fn write_shard(writer: &mut Writer, shard: &ShardEntry) {
         }
     }
     write_replicas(writer, &shard.replicas);
+    writer.list(&shard.leaving, |writer, id| writer.u64(id.get()));
     writer.i64(shard.opened_at.get());
     writer.list(&shard.predecessors, |writer, id| writer.u64(id.get()));
     writer.list(&shard.successors, |writer, id| writer.u64(id.get()));
@@ -128,6 +157,7 @@ fn read_shard(reader: &mut Reader) -> Result<ShardEntry, CodecError> {
             _ => return Err(reader.impossible("shard state")),
         },
         replicas: read_replicas(reader)?,
+        leaving: read_leaving(reader)?,
         opened_at: TimestampNs(reader.i64()?),
         predecessors: reader.list(|reader| reader.u64().map(ShardId))?,
         successors: reader.list(|reader| reader.u64().map(ShardId))?,
@@ -135,20 +165,40 @@ fn read_shard(reader: &mut Reader) -> Result<ShardEntry, CodecError> {
 }
 
 pub(crate) fn write_closed(writer: &mut Writer, closed: &Closed) {
-    writer.list(&closed.holders, |writer, node| writer.u64(node.get()));
+    write_nodes(writer, &closed.holders);
     writer.u64(closed.rows);
     writer.u128(closed.digest.0);
     writer.bytes(&closed.events.encode());
+    writer.option(closed.finished.as_ref(), |writer, finished| {
+        writer.u128(finished.files.0);
+        write_nodes(writer, &finished.holders);
+    });
+}
+
+fn write_nodes(writer: &mut Writer, nodes: &BTreeSet<NodeId>) {
+    writer.list(nodes, |writer, node| writer.u64(node.get()));
+}
+
+fn read_nodes(reader: &mut Reader) -> Result<BTreeSet<NodeId>, CodecError> {
+    Ok(reader.list(|reader| reader.u64().map(NodeId))?.into_iter().collect())
 }
 
 pub(crate) fn read_closed(reader: &mut Reader) -> Result<Closed, CodecError> {
     Ok(Closed {
-        holders: reader.list(|reader| reader.u64().map(NodeId))?.into_iter().collect(),
+        holders: read_nodes(reader)?,
         rows: reader.u64()?,
         digest: ContentDigest(reader.u128()?),
         events: {
             let bytes = reader.bytes()?;
             EventSpans::decode(&bytes).map_err(|_| reader.impossible("event hours"))?
+        },
+        finished: if reader.version() < NODES_VERSION {
+            None
+        } else {
+            reader.option(|reader| {
+                let files = FilesDigest(reader.u128()?);
+                Ok(Finished { files, holders: read_nodes(reader)? })
+            })?
         },
     })
 }
@@ -168,6 +218,7 @@ pub(crate) fn write_settings(writer: &mut Writer, settings: &Settings) {
     writer.u64(settings.window_bytes);
     writer.varint(u64::from(settings.replicas));
     writer.option(settings.bucket_bits, Writer::u8);
+    writer.u64(settings.node_lost_after_ns);
 }
 
 pub(crate) fn read_settings(reader: &mut Reader) -> Result<Settings, CodecError> {
@@ -176,107 +227,13 @@ pub(crate) fn read_settings(reader: &mut Reader) -> Result<Settings, CodecError>
         window_bytes: reader.u64()?,
         replicas: u32::try_from(reader.varint()?).map_err(|_| reader.impossible("replicas"))?,
         bucket_bits: reader.option(Reader::u8)?,
+        node_lost_after_ns: if reader.version() < NODES_VERSION {
+            Settings::default().node_lost_after_ns
+        } else {
+            reader.u64()?
+        },
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-    use varve_shard::EventHours;
-    use varve_types::{ContentDigest, ShardId};
-
-    use super::super::{CatalogCommand, SuccessorPlan};
-    use super::*;
-
-    fn range() -> impl Strategy<Value = HashRange> {
-        (0..=HashRange::BITS_MAX)
-            .prop_flat_map(|bits| (Just(bits), 0..1u64 << bits))
-            .prop_map(|(bits, prefix)| HashRange::new(bits, prefix).unwrap())
-    }
-
-    fn closed() -> impl Strategy<Value = Closed> {
-        (vec(any::<u64>(), 0..4), any::<u64>(), any::<u128>(), vec(any::<i64>(), 0..3)).prop_map(
-            |(holders, rows, digest, times)| {
-                let mut hours = EventHours::default();
-                times.into_iter().for_each(|time| hours.add(TimestampNs(time), 1));
-                Closed {
-                    holders: holders.into_iter().map(NodeId).collect(),
-                    rows,
-                    digest: ContentDigest(digest),
-                    events: hours.spans(),
-                }
-            },
-        )
-    }
-
-    fn command() -> impl Strategy<Value = CatalogCommand> {
-        let shard = any::<u64>().prop_map(ShardId);
-        prop_oneof![
-            (any::<u128>(), ".*", ".*", any::<u8>()).prop_map(|(cluster, address, zone, bits)| {
-                CatalogCommand::Found { cluster: ClusterId(cluster), address, zone, bits }
-            }),
-            (".*", ".*").prop_map(|(address, zone)| CatalogCommand::AddNode { address, zone }),
-            (any::<u64>(), any::<bool>()).prop_map(|(node, draining)| {
-                CatalogCommand::SetDraining { node: NodeId(node), draining }
-            }),
-            any::<(u64, u64, u32, Option<u8>)>().prop_map(|(age, bytes, replicas, bits)| {
-                CatalogCommand::Set(Settings {
-                    window_age_ns: age,
-                    window_bytes: bytes,
-                    replicas,
-                    bucket_bits: bits,
-                })
-            }),
-            (vec(any::<u64>(), 0..4), vec((range(), vec(any::<u64>(), 0..4)), 0..4)).prop_map(
-                |(predecessors, successors)| CatalogCommand::Prepare {
-                    predecessors: predecessors.into_iter().map(ShardId).collect(),
-                    successors: successors
-                        .into_iter()
-                        .map(|(range, nodes)| SuccessorPlan {
-                            range,
-                            nodes: nodes.into_iter().map(NodeId).collect(),
-                        })
-                        .collect(),
-                }
-            ),
-            shard.clone().prop_map(|shard| CatalogCommand::Sealed { shard }),
-            shard.clone().prop_map(|shard| CatalogCommand::Opened { shard }),
-            (shard, closed()).prop_map(|(shard, closed)| CatalogCommand::Closed { shard, closed }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn commands_read_back(command in command()) {
-            prop_assert_eq!(CatalogCommand::decode(command.encode()), Ok(command));
-        }
-
-        #[test]
-        fn the_catalog_that_any_commands_leave_reads_back(
-            commands in vec((any::<i64>(), command()), 0..40),
-        ) {
-            let mut catalog = Catalog::default();
-            let found = CatalogCommand::Found {
-                cluster: ClusterId(7), address: "a:1".into(), zone: String::new(), bits: 1,
-            };
-            for (index, (stamp, command)) in
-                std::iter::once((1, found)).chain(commands).enumerate()
-            {
-                let _ = catalog.apply(LogIndex(index as u64), TimestampNs(stamp), &command);
-            }
-            prop_assert_eq!(Catalog::decode(catalog.encode()), Ok(catalog));
-        }
-
-        #[test]
-        fn no_bytes_panic(mut bytes in vec(any::<u8>(), 0..200)) {
-            let _ = Catalog::decode(Bytes::from(bytes.clone()));
-            let _ = CatalogCommand::decode(Bytes::from(bytes.clone()));
-            if let Some(version) = bytes.first_mut() {
-                *version = VERSION;
-            }
-            let _ = Catalog::decode(Bytes::from(bytes.clone()));
-            let _ = CatalogCommand::decode(Bytes::from(bytes));
-        }
-    }
-}
+mod tests;

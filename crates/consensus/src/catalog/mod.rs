@@ -18,7 +18,7 @@ use varve_types::{
 };
 
 pub(crate) use apply::CatalogReply;
-pub(crate) use command::{CatalogCommand, SuccessorPlan};
+pub(crate) use command::{CatalogCommand, NodeCard, SuccessorPlan};
 
 /// A cluster's identity, drawn when it is founded: nodes of two clusters never talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,8 +41,10 @@ pub struct Catalog {
     pub settings: Settings,
     /// All nodes that are members.
     pub nodes: BTreeMap<NodeId, Node>,
-    /// The replicas of the metadata group itself.
+    /// The replicas of the metadata group itself. Other nodes watch one of them.
     pub replicas: BTreeMap<ReplicaId, NodeId>,
+    /// Those of them that are on their way out.
+    pub leaving: BTreeSet<ReplicaId>,
     /// All windows with a shard.
     pub windows: BTreeMap<WindowId, Window>,
     /// All shards.
@@ -61,6 +63,8 @@ pub struct Settings {
     pub replicas: u32,
     /// The bits of new windows' ranges; `None` lets the number of nodes decide.
     pub bucket_bits: Option<u8>,
+    /// How long a node must be gone before what it held is replaced, in nanoseconds.
+    pub node_lost_after_ns: u64,
 }
 
 impl Default for Settings {
@@ -70,6 +74,7 @@ impl Default for Settings {
             window_bytes: 4 << 30,
             replicas: 3,
             bucket_bits: None,
+            node_lost_after_ns: 300 * 1_000_000_000,
         }
     }
 }
@@ -77,13 +82,23 @@ impl Default for Settings {
 /// A member of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Where its peers reach it, as `host:port`.
+    /// Where its peers reach it, as `host:port`; empty once another disk serves there.
     pub address: String,
     /// What fails together with it; empty when nobody said.
     pub zone: String,
+    /// Which software it ran when it last said so.
+    pub version: String,
+    /// The number that its disk drew before it joined: asking again is not another node.
+    pub disk: DiskId,
     /// Whether it is being emptied.
     pub draining: bool,
+    /// Whether it has been gone for so long that what it held is replaced.
+    pub lost: bool,
 }
+
+/// A number that a disk draws once, before it belongs to a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DiskId(pub u128);
 
 /// A span of arrival time in which the same shards take the writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,8 +118,10 @@ pub struct ShardEntry {
     pub window: WindowId,
     /// Where it is in its life.
     pub state: ShardState,
-    /// Who holds it.
+    /// Who holds it, or is to hold it.
     pub replicas: BTreeMap<ReplicaId, NodeId>,
+    /// Those of them that are on their way out: they stay until the others suffice.
+    pub leaving: BTreeSet<ReplicaId>,
     /// When it was prepared.
     pub opened_at: TimestampNs,
     /// The shards that took its hashes before; empty for the first ones.
@@ -129,7 +146,7 @@ pub enum ShardState {
 /// What a quorum of replicas reported alike when their shard closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
-    /// The nodes that hold all of it.
+    /// The nodes that hold all of it: at least one.
     pub holders: BTreeSet<NodeId>,
     /// Live rows.
     pub rows: u64,
@@ -137,6 +154,27 @@ pub struct Closed {
     pub digest: ContentDigest,
     /// When its events happened.
     pub events: EventSpans,
+    /// Its final files, once one holder has made them.
+    pub finished: Option<Finished>,
+}
+
+/// The final files of a closed shard: made once, by one node, and copied by the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// What they are.
+    pub files: FilesDigest,
+    /// The nodes that hold exactly them: at least one.
+    pub holders: BTreeSet<NodeId>,
+}
+
+/// A digest of a shard's segments as files: equal means equal bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FilesDigest(pub u128);
+
+impl fmt::Display for FilesDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
 }
 
 /// The numbers to allot next.
@@ -186,12 +224,34 @@ impl Catalog {
     }
 }
 
+impl Node {
+    /// Whether it may be given something new to hold.
+    #[must_use]
+    pub const fn is_usable(&self) -> bool {
+        !self.draining && !self.lost
+    }
+}
+
 impl ShardEntry {
     /// The replica on a node, if it has one there.
     #[must_use]
     pub fn replica_on(&self, node: NodeId) -> Option<ReplicaId> {
         replica_on(&self.replicas, node)
     }
+
+    /// The replicas that are to stay.
+    pub fn staying(&self) -> impl Iterator<Item = (ReplicaId, NodeId)> {
+        staying(&self.replicas, &self.leaving)
+    }
+}
+
+/// Those of a group's replicas that are to stay.
+pub(crate) fn staying(
+    replicas: &BTreeMap<ReplicaId, NodeId>,
+    leaving: &BTreeSet<ReplicaId>,
+) -> impl Iterator<Item = (ReplicaId, NodeId)> {
+    let stays = |(replica, _): &(&ReplicaId, &NodeId)| !leaving.contains(*replica);
+    replicas.iter().filter(stays).map(|(replica, node)| (*replica, *node))
 }
 
 /// The replica among `replicas` that lives on a node.

@@ -12,6 +12,7 @@ pub(crate) struct Writer(Vec<u8>);
 /// Takes fields from the front; byte strings are slices of the input, not copies.
 pub(crate) struct Reader {
     what: &'static str,
+    version: u8,
     bytes: Bytes,
     at: usize,
 }
@@ -100,12 +101,18 @@ impl Writer {
 impl Reader {
     /// Reads `what`, whose first byte must be a version from 1 to `known`.
     pub(crate) fn new(what: &'static str, known: u8, bytes: Bytes) -> Result<Self, CodecError> {
-        let mut reader = Self { what, bytes, at: 0 };
-        match reader.u8()? {
+        let mut reader = Self { what, version: 0, bytes, at: 0 };
+        reader.version = reader.u8()?;
+        match reader.version {
             0 => Err(reader.impossible("version")),
             version if version > known => Err(CodecError::Version { what, version, known }),
             _ => Ok(reader),
         }
+    }
+
+    /// The version of what is read.
+    pub(crate) const fn version(&self) -> u8 {
+        self.version
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {

@@ -9,7 +9,8 @@ use varve_types::{GroupId, NodeId, ReplicaId, ShardId};
 
 use super::{Host, Inner};
 use crate::catalog::{
-    Catalog, CatalogCommand, CatalogReply, ClusterId, Settings, ShardState, replica_on,
+    Catalog, CatalogCommand, CatalogReply, ClusterId, DiskId, NodeCard, Settings, ShardState,
+    replica_on,
 };
 use crate::errors::{CatalogError, ReadError, RollError};
 use crate::group::GroupError;
@@ -79,13 +80,22 @@ impl Host {
     ///
     /// [`CatalogError`]; making the change again is safe.
     pub async fn invite(&self, address: &str, zone: &str) -> Result<Invitation, CatalogError> {
-        let (address, zone) = (address.to_owned(), zone.to_owned());
         let inner = self.inner();
-        let reply = inner.change(&CatalogCommand::AddNode { address, zone }).await?;
-        let catalog = inner.catalog();
+        let disk = DiskId(u128::from(inner.env.random.next_u64()));
+        let card = NodeCard {
+            disk,
+            address: address.to_owned(),
+            zone: zone.to_owned(),
+            version: String::new(),
+        };
+        let adding = CatalogCommand::AddNode { node: card, instead_of: None };
+        let reply = inner.change(&adding).await?;
         let CatalogReply::Node(node) = reply else {
             unreachable!("BUG: adding a node answered {reply:?}")
         };
+        let seating = CatalogCommand::AddReplica { group: GroupId::CATALOG, node };
+        inner.change(&seating).await?;
+        let catalog = inner.catalog();
         let replica = replica_on(&catalog.replicas, node);
         let replica = replica.expect("BUG: a node was added without a replica of the catalog");
         inner.wake();

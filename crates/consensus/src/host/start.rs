@@ -14,7 +14,7 @@ use varve_types::{GroupId, NodeId, ReplicaId};
 
 use super::identity::{self, Identity};
 use super::{Handle, Host, HostOptions, Inner, NewDisk, merge, supervise};
-use crate::catalog::{Catalog, CatalogCommand, ClusterId};
+use crate::catalog::{Catalog, CatalogCommand, ClusterId, DiskId, NodeCard};
 use crate::errors::StartError;
 use crate::group::Group;
 use crate::log_store::LogStore;
@@ -171,8 +171,12 @@ async fn found(options: &HostOptions, identity: Identity, group: &Group) -> Resu
     }
     let command = CatalogCommand::Found {
         cluster: identity.cluster,
-        address: options.address.clone(),
-        zone: options.zone.clone(),
+        node: NodeCard {
+            disk: DiskId(u128::from(options.env.random.next_u64())),
+            address: options.address.clone(),
+            zone: options.zone.clone(),
+            version: String::new(),
+        },
         bits: bucket_bits(1),
     };
     let proposed = group.propose(command.encode(), ALONE_LIMIT).await;

@@ -287,7 +287,10 @@ fn closing(
         .map(|(_, content)| (alike(content), *content))
         .find(|(holders, _)| holders.len() >= quorum)?;
     let (rows, digest, events) = (content.rows, content.digest, content.events.clone());
-    Some(Step::RecordClosed { shard: id, closed: Closed { holders, rows, digest, events } })
+    Some(Step::RecordClosed {
+        shard: id,
+        closed: Closed { holders, rows, digest, events, finished: None },
+    })
 }
 
 impl From<&(HashRange, Vec<NodeId>)> for SuccessorPlan {

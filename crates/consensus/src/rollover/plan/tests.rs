@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use varve_types::LogIndex;
 
 use super::*;
-use crate::catalog::{CatalogCommand, CatalogReply, ClusterId};
+use crate::catalog::{CatalogCommand, CatalogReply, ClusterId, DiskId, NodeCard};
 
 /// A small world: the catalog, what replicas report, and what time it is.
 struct World {
@@ -24,11 +24,14 @@ impl World {
         let mut world =
             Self { catalog, seen: Observations::default(), now: TimestampNs(0), next: 0 };
         let cluster = ClusterId(1);
-        let (address, zone) = ("1:1".to_owned(), String::new());
-        world.apply(&CatalogCommand::Found { cluster, address, zone, bits });
+        let card = |node: u64| NodeCard {
+            disk: DiskId(node.into()),
+            address: format!("{node}:1"),
+            ..NodeCard::default()
+        };
+        world.apply(&CatalogCommand::Found { cluster, node: card(1), bits });
         for node in 2..=nodes {
-            let address = format!("{node}:1");
-            world.apply(&CatalogCommand::AddNode { address, zone: String::new() });
+            world.apply(&CatalogCommand::AddNode { node: card(node), instead_of: None });
         }
         world.set_bits(bits);
         world

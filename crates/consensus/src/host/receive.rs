@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use varve_env::{Blocking, Disk, OpenMode};
 use varve_shard::{Command, Outcome};
-use varve_types::GroupId;
+use varve_types::{GroupId, NodeId};
 
 use super::{Host, Inner};
 use crate::codec::{self, CodecError};
@@ -25,6 +25,9 @@ pub enum ReceiveError {
     /// There is no such replica here, or no longer.
     #[error("{0} has no replica of that number here")]
     NotHere(GroupId),
+    /// It is for another part of the node than its groups.
+    #[error("the groups of a node do not answer messages of kind {0:?}")]
+    NotForGroups(MessageKind),
     /// The disk is full.
     #[error("the disk of the write-ahead log is full")]
     DiskFull,
@@ -49,18 +52,22 @@ fn stopped(error: impl std::fmt::Display) -> ReceiveError {
 }
 
 impl Host {
-    /// Answers a message of a peer.
+    /// Answers a message of a peer. What `from` says must have been checked: it is who sent it.
     ///
     /// # Errors
     ///
     /// Says why there is no reply; a transport hands the text to the sender.
-    pub async fn receive(&self, message: PeerMessage) -> Result<Bytes, ReceiveError> {
-        self.inner().receive(message).await
+    pub async fn receive(
+        &self,
+        from: NodeId,
+        message: PeerMessage,
+    ) -> Result<Bytes, ReceiveError> {
+        self.inner().receive(from, message).await
     }
 }
 
 impl Inner {
-    async fn receive(&self, message: PeerMessage) -> Result<Bytes, ReceiveError> {
+    async fn receive(&self, _from: NodeId, message: PeerMessage) -> Result<Bytes, ReceiveError> {
         let Some(shard) = message.group.as_shard() else {
             return self.receive_for(&self.catalog_group, message).await;
         };
@@ -75,7 +82,7 @@ impl Inner {
         group: &Group,
         message: PeerMessage,
     ) -> Result<Bytes, ReceiveError> {
-        if message.to != group.replica {
+        if message.to != PeerMessage::NODE && message.to != group.replica {
             return Err(ReceiveError::NotHere(message.group));
         }
         let raft = &group.raft;
@@ -120,6 +127,11 @@ impl Inner {
                 let request = ControlRequest::decode(message.body)?;
                 Ok(self.control(group, request).await?.encode())
             }
+            MessageKind::Propose
+            | MessageKind::ReadIndex
+            | MessageKind::Catalog
+            | MessageKind::Files
+            | MessageKind::Query => Err(ReceiveError::NotForGroups(message.kind)),
         }
     }
 

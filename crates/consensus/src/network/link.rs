@@ -68,7 +68,7 @@ impl Link {
                     MessageKind::SnapshotPiece | MessageKind::SnapshotInstall => {
                         RPCTypes::InstallSnapshot
                     }
-                    MessageKind::Append | MessageKind::Control => RPCTypes::AppendEntries,
+                    _ => RPCTypes::AppendEntries,
                 },
                 id: self.links.from.get(),
                 target: self.to.get(),

@@ -11,16 +11,17 @@ use crate::codec::{CodecError, Reader, Writer};
 
 const VERSION: u8 = 1;
 
-/// One message to a replica.
+/// One message to a replica, or to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerMessage {
     /// The group it is about.
     pub group: GroupId,
-    /// The replica it is for: a wiped disk that came back under another does not answer.
+    /// The replica it is for: a wiped disk that came back under another does not answer. 0, which
+    /// no replica has, is the node itself, whatever replica of the group it has.
     pub to: ReplicaId,
     /// What it is.
     pub kind: MessageKind,
-    /// Its bytes, at most a few MiB.
+    /// Its bytes.
     pub body: Bytes,
 }
 
@@ -42,10 +43,46 @@ pub enum MessageKind {
     SnapshotInstall = 6,
     /// A request of the rollover driver.
     Control = 7,
+    /// A block, to the node that leads its shard.
+    Propose = 8,
+    /// Which read indexes shards have that the node leads.
+    ReadIndex = 9,
+    /// The catalog: what it is, changes of it, reports about it.
+    Catalog = 10,
+    /// Files of shards: which there are, and pieces of them.
+    Files = 11,
+    /// A question for the node's reader. A host does not answer it.
+    Query = 32,
+}
+
+/// Which way a message goes. What is slow on one does not hold up the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Elections and the log, in order.
+    Raft,
+    /// Requests, each by itself.
+    Requests,
+    /// Pieces of files: much, and never urgent.
+    Files,
+}
+
+impl Lane {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Raft, Self::Requests, Self::Files];
+
+    /// Its name in logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raft => "raft",
+            Self::Requests => "requests",
+            Self::Files => "files",
+        }
+    }
 }
 
 impl MessageKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 12] = [
         Self::Append,
         Self::Vote,
         Self::PreVote,
@@ -53,10 +90,36 @@ impl MessageKind {
         Self::SnapshotPiece,
         Self::SnapshotInstall,
         Self::Control,
+        Self::Propose,
+        Self::ReadIndex,
+        Self::Catalog,
+        Self::Files,
+        Self::Query,
     ];
+
+    /// The lane that messages of this kind go by.
+    #[must_use]
+    pub const fn lane(self) -> Lane {
+        match self {
+            Self::Append | Self::Vote | Self::PreVote | Self::Transfer => Lane::Raft,
+            Self::SnapshotPiece | Self::SnapshotInstall | Self::Files => Lane::Files,
+            Self::Control | Self::Propose | Self::ReadIndex | Self::Catalog | Self::Query => {
+                Lane::Requests
+            }
+        }
+    }
 }
 
 impl PeerMessage {
+    /// What `to` is in a message to a node.
+    pub const NODE: ReplicaId = ReplicaId(0);
+
+    /// A message about a group to a node, whatever replica of the group it has.
+    #[must_use]
+    pub const fn to_node(kind: MessageKind, group: GroupId, body: Bytes) -> Self {
+        Self { group, to: Self::NODE, kind, body }
+    }
+
     /// The message as bytes, for a transport.
     #[must_use]
     pub fn encode(&self) -> Bytes {

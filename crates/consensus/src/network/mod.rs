@@ -9,6 +9,6 @@ mod snapshot;
 mod transport;
 
 pub(crate) use link::Links;
-pub use message::{MessageKind, PeerMessage};
+pub use message::{Lane, MessageKind, PeerMessage};
 pub(crate) use snapshot::{SnapshotInstall, SnapshotPiece};
 pub use transport::{NoPeers, PeerError, PeerTransport};

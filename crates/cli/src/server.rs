@@ -60,7 +60,7 @@ struct Flags {
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     listen_grpc: Option<String>,
-    /// The address kept for other nodes [default: 127.0.0.1:9432]
+    /// Where other nodes are listened for [default: 127.0.0.1:9432]
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     listen_peer: Option<String>,
@@ -68,6 +68,22 @@ struct Flags {
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     advertise_peer: Option<String>,
+    /// Found a new cluster, if the data directory is new; the default without --join
+    #[arg(long, conflicts_with = "join")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bootstrap: bool,
+    /// Join the cluster of these nodes, if the data directory is new: their peer addresses
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    join: Vec<String>,
+    /// What fails together with this node: replicas are spread over zones
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
+    /// After how long without a sign of it a node's replicas are given to others [default: 5m]
+    #[arg(long, value_name = "DURATION")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_lost_after: Option<String>,
     /// Listen off loopback, though nothing is encrypted and nobody is asked who they are
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -96,6 +112,14 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     merge_rate: Option<String>,
+    /// How much is copied from other nodes each second [default: 64 MiB]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair_rate: Option<String>,
+    /// How much is read again each second to find damage [default: 4 MiB]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scrub_rate: Option<String>,
     /// How much may wait to be stored; above it senders are told to wait [default: 256 MiB]
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]

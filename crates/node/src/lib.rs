@@ -14,6 +14,7 @@ mod metrics;
 mod read;
 mod remembered;
 mod server;
+mod status;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -23,8 +23,19 @@ pub struct Config {
     pub listen_http: SocketAddr,
     /// gRPC: logs, cluster, health, reflection.
     pub listen_grpc: SocketAddr,
-    /// The address under which other nodes would reach this one: written into the catalog.
-    pub peer_address: String,
+    /// Where other nodes are listened for.
+    pub listen_peer: SocketAddr,
+    /// The address under which other nodes reach this one, where that is not the one it listens
+    /// on.
+    pub advertise_peer: Option<String>,
+    /// A new data directory founds a cluster, as it does without `join`.
+    pub bootstrap: bool,
+    /// Nodes of the cluster that a new data directory joins; with none it founds one.
+    pub join: Vec<String>,
+    /// What fails together with this node; empty: nothing is known of that.
+    pub zone: String,
+    /// After how long without a sign of it a node's replicas are given to others.
+    pub node_lost_after: Duration,
     /// How long a window takes writes before its shards are rolled over.
     pub window: Duration,
     /// Blocks in a shard after which it is rolled over though its window is young, in bytes.
@@ -37,6 +48,10 @@ pub struct Config {
     pub merge_bytes: usize,
     /// What merges write, in bytes each second.
     pub merge_bytes_per_s: u64,
+    /// What is copied from other nodes, in bytes each second.
+    pub repair_bytes_per_s: u64,
+    /// What is read again of closed shards to find damage, in bytes each second.
+    pub scrub_bytes_per_s: u64,
     /// Decoded requests that wait to be stored; above it the node answers 429. In bytes.
     pub queue_bytes: usize,
     /// Records of answers to searches under way, in bytes.

@@ -23,12 +23,25 @@ pub struct RawConfig {
     /// `ADDRESS:PORT` of the gRPC API.
     #[serde(deserialize_with = "text")]
     pub listen_grpc: String,
-    /// `ADDRESS:PORT` kept for other nodes.
+    /// `ADDRESS:PORT` where other nodes are listened for.
     #[serde(deserialize_with = "text")]
     pub listen_peer: String,
     /// `HOST:PORT` under which other nodes reach this one; empty: as `listen_peer`.
     #[serde(deserialize_with = "text")]
     pub advertise_peer: String,
+    /// Found a new cluster, if the data directory is new.
+    #[serde(deserialize_with = "truth")]
+    pub bootstrap: bool,
+    /// `HOST:PORT` of nodes of a cluster to join, if the data directory is new: a list, or text
+    /// with commas.
+    #[serde(deserialize_with = "list")]
+    pub join: Vec<String>,
+    /// What fails together with this node: a rack, a room; empty: nothing is known of that.
+    #[serde(deserialize_with = "text")]
+    pub zone: String,
+    /// After how long without a sign of it a node's replicas are given to others.
+    #[serde(deserialize_with = "text")]
+    pub node_lost_after: String,
     /// Listen off loopback though nothing is encrypted and nobody is asked who they are.
     #[serde(deserialize_with = "truth")]
     pub insecure: bool,
@@ -50,6 +63,12 @@ pub struct RawConfig {
     /// How much merges write each second.
     #[serde(deserialize_with = "text")]
     pub merge_rate: String,
+    /// How much is copied from other nodes each second.
+    #[serde(deserialize_with = "text")]
+    pub repair_rate: String,
+    /// How much of what is on the disk is read again each second.
+    #[serde(deserialize_with = "text")]
+    pub scrub_rate: String,
     /// How much may wait to be stored.
     #[serde(deserialize_with = "text")]
     pub queue_size: String,
@@ -84,6 +103,10 @@ impl Default for RawConfig {
             listen_grpc: "127.0.0.1:9431".to_owned(),
             listen_peer: "127.0.0.1:9432".to_owned(),
             advertise_peer: String::new(),
+            bootstrap: false,
+            join: Vec::new(),
+            zone: String::new(),
+            node_lost_after: "5m".to_owned(),
             insecure: false,
             window: "6h".to_owned(),
             window_size: "4 GiB".to_owned(),
@@ -91,6 +114,8 @@ impl Default for RawConfig {
             tail_memory: "64 MiB".to_owned(),
             merge_memory: "64 MiB".to_owned(),
             merge_rate: "64 MiB".to_owned(),
+            repair_rate: "64 MiB".to_owned(),
+            scrub_rate: "4 MiB".to_owned(),
             queue_size: "256 MiB".to_owned(),
             search_memory: "256 MiB".to_owned(),
             request_timeout: "30s".to_owned(),
@@ -111,6 +136,10 @@ pub(super) const KEYS: &[&str] = &[
     "listen_grpc",
     "listen_peer",
     "advertise_peer",
+    "bootstrap",
+    "join",
+    "zone",
+    "node_lost_after",
     "insecure",
     "window",
     "window_size",
@@ -118,6 +147,8 @@ pub(super) const KEYS: &[&str] = &[
     "tail_memory",
     "merge_memory",
     "merge_rate",
+    "repair_rate",
+    "scrub_rate",
     "queue_size",
     "search_memory",
     "request_timeout",
@@ -144,6 +175,22 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
         Written::Whole(number) => number.to_string(),
         Written::Fraction(number) => number.to_string(),
         Written::Truth(truth) => truth.to_string(),
+    })
+}
+
+/// A list as a file writes it, or one as a variable does: with commas.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenList {
+    Many(Vec<String>),
+    One(String),
+}
+
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(match WrittenList::deserialize(deserializer)? {
+        WrittenList::Many(texts) => texts,
+        WrittenList::One(text) if text.is_empty() => Vec::new(),
+        WrittenList::One(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
     })
 }
 

@@ -61,6 +61,14 @@ pub enum ConfigError {
         /// Which to change, and why.
         remedy: &'static str,
     },
+    /// A new data directory either founds a cluster or joins one.
+    #[error(
+        "configuration keys `bootstrap` and `join`: a new node either founds a cluster or joins one; leave out `bootstrap` (--bootstrap) to join {join}, or `join` (--join) to found a new one"
+    )]
+    BootstrapAndJoin {
+        /// As it was given.
+        join: String,
+    },
     /// An address is open to others while nothing protects it.
     #[error(
         "configuration key `{key}`: {address} is reachable from other machines, and nothing is encrypted or authenticated yet; listen on 127.0.0.1, or set `insecure` (--insecure) if the network is trusted"
@@ -80,11 +88,7 @@ impl RawConfig {
     ///
     /// The first mistake, by key.
     pub fn resolve(&self) -> Result<Config, ConfigError> {
-        let peer = self.address("listen_peer", &self.listen_peer)?;
-        let advertised = &self.advertise_peer;
-        if !advertised.is_empty() && advertised.rsplit_once(':').is_none() {
-            return Err(value("advertise_peer", advertised, "HOST:PORT, for example \"a:9432\""));
-        }
+        let listen_peer = self.address("listen_peer", &self.listen_peer)?;
         if self.data_dir.is_empty() {
             return Err(value("data_dir", "", "a directory"));
         }
@@ -100,19 +104,20 @@ impl RawConfig {
             data_dir: PathBuf::from(&self.data_dir),
             listen_http: self.address("listen_http", &self.listen_http)?,
             listen_grpc: self.address("listen_grpc", &self.listen_grpc)?,
-            peer_address: if advertised.is_empty() { peer.to_string() } else { advertised.clone() },
+            listen_peer,
+            advertise_peer: self.advertised(listen_peer)?,
+            bootstrap: self.bootstrap,
+            join: self.joined()?,
+            zone: self.zone()?,
+            node_lost_after: duration("node_lost_after", &self.node_lost_after, LOST_BOUNDS)?,
             window: duration("window", &self.window, WINDOW_BOUNDS)?,
             window_bytes: size("window_size", &self.window_size, MIB, 1 << 40, "1 MiB to 1 TiB")?,
             tail_bytes,
             tail_memory_bytes: self.tail_memory(tail_bytes)?,
             merge_bytes: memory("merge_memory", &self.merge_memory)?,
-            merge_bytes_per_s: size(
-                "merge_rate",
-                &self.merge_rate,
-                MIB,
-                1 << 40,
-                "1 MiB to 1 TiB",
-            )?,
+            merge_bytes_per_s: rate("merge_rate", &self.merge_rate)?,
+            repair_bytes_per_s: rate("repair_rate", &self.repair_rate)?,
+            scrub_bytes_per_s: rate("scrub_rate", &self.scrub_rate)?,
             queue_bytes: memory("queue_size", &self.queue_size)?,
             search_bytes: memory("search_memory", &self.search_memory)?,
             request_timeout: duration("request_timeout", &self.request_timeout, TIMEOUT_BOUNDS)?,
@@ -134,6 +139,33 @@ impl RawConfig {
             )?,
             wal_cache_bytes: memory("wal_cache_size", &self.wal_cache_size)?,
         })
+    }
+
+    /// Other nodes must be able to reach what the catalog says of this one.
+    fn advertised(&self, listen_peer: SocketAddr) -> Result<Option<String>, ConfigError> {
+        let advertised = &self.advertise_peer;
+        if !advertised.is_empty() {
+            return peer_address("advertise_peer", advertised).map(Some);
+        }
+        if listen_peer.ip().is_unspecified() {
+            return Err(value("advertise_peer", "", ADVERTISED));
+        }
+        Ok(None)
+    }
+
+    fn joined(&self) -> Result<Vec<String>, ConfigError> {
+        if self.bootstrap && !self.join.is_empty() {
+            return Err(ConfigError::BootstrapAndJoin { join: self.join.join(",") });
+        }
+        self.join.iter().map(|address| peer_address("join", address)).collect()
+    }
+
+    fn zone(&self) -> Result<String, ConfigError> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if self.zone.len() > ZONE_BYTES_MAX || !self.zone.chars().all(fits) {
+            return Err(value("zone", &self.zone, "a name of at most 64 of A-Z a-z 0-9 . _ -"));
+        }
+        Ok(self.zone.clone())
     }
 
     /// Shards are written out when each holds `tail_size`: with less for all of them together,
@@ -184,6 +216,13 @@ const MIB: u64 = 1 << 20;
 const WAL_FILE_BYTES_MIN: u64 = 2 * limits::BLOCK_BYTES_MAX as u64;
 const WINDOW_BOUNDS: (Duration, Duration, &str) =
     (Duration::from_secs(10), Duration::from_secs(7 * 24 * 3600), "10s to 7d");
+/// Shorter than a node takes to start again, every restart would have its replicas copied.
+const LOST_BOUNDS: (Duration, Duration, &str) =
+    (Duration::from_secs(1), Duration::from_secs(7 * 24 * 3600), "1s to 7d");
+/// A zone is a word in tables.
+const ZONE_BYTES_MAX: usize = 64;
+/// What a node that listens on all its addresses must say.
+const ADVERTISED: &str = "HOST:PORT; `listen_peer` is every address of this machine, and other nodes must be told one of them, for example \"10.0.0.1:9432\"";
 const TIMEOUT_BOUNDS: (Duration, Duration, &str) =
     (Duration::from_secs(1), Duration::from_secs(600), "1s to 10m");
 
@@ -223,6 +262,23 @@ fn size(
     Ok(parsed.as_u64())
 }
 
+fn rate(key: &'static str, text: &str) -> Result<u64, ConfigError> {
+    size(key, text, MIB, 1 << 40, "1 MiB to 1 TiB")
+}
+
+/// Where another node is reached: a name or an address, and a port.
+fn peer_address(key: &'static str, text: &str) -> Result<String, ConfigError> {
+    let is_address = text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty()
+            && !host.contains(|c: char| c == '/' || c.is_whitespace())
+            && port.parse().is_ok_and(|port: u16| port > 0)
+    });
+    if !is_address {
+        return Err(value(key, text, "HOST:PORT, for example \"a:9432\""));
+    }
+    Ok(text.to_owned())
+}
+
 /// A budget of memory: at least one request of the largest size.
 fn memory(key: &'static str, text: &str) -> Result<usize, ConfigError> {
     let bytes = size(key, text, limits::KEYED_BATCH_BYTES_MAX as u64, 1 << 40, "8 MiB to 1 TiB")?;
@@ -256,6 +312,13 @@ mod tests {
             refusal(|raw| (raw.tail_memory, raw.tail_size) = ("8 MiB".into(), "9 MiB".into())),
             refusal(|raw| raw.wal_size = "32 MiB".into()),
             refusal(|raw| raw.advertise_peer = "nowhere".into()),
+            refusal(|raw| (raw.listen_peer, raw.insecure) = ("0.0.0.0:9432".into(), true)),
+            refusal(|raw| raw.join = vec!["a:9432".into(), "http://b:9432".into()]),
+            refusal(|raw| raw.join = vec!["a:0".into()]),
+            refusal(|raw| (raw.join, raw.bootstrap) = (vec!["a:9432".into()], true)),
+            refusal(|raw| raw.zone = "upper room".into()),
+            refusal(|raw| raw.node_lost_after = "30ms".into()),
+            refusal(|raw| raw.repair_rate = "1 KiB".into()),
         ]
         .join("\n");
         expect_test::expect![[r#"
@@ -267,7 +330,14 @@ mod tests {
             configuration key `queue_size`: "lots" is not a size, for example "64 MiB"
             configuration key `tail_memory`: "8 MiB" is less than `tail_size`, "9 MiB"; one shard's tail must fit in the memory for all of them
             configuration key `wal_size`: "32 MiB" is less than `wal_file_size`, "64 MiB"; the log is freed by whole files; make it larger, or its files smaller
-            configuration key `advertise_peer`: "nowhere" is not HOST:PORT, for example "a:9432""#]]
+            configuration key `advertise_peer`: "nowhere" is not HOST:PORT, for example "a:9432"
+            configuration key `advertise_peer`: "" is not HOST:PORT; `listen_peer` is every address of this machine, and other nodes must be told one of them, for example "10.0.0.1:9432"
+            configuration key `join`: "http://b:9432" is not HOST:PORT, for example "a:9432"
+            configuration key `join`: "a:0" is not HOST:PORT, for example "a:9432"
+            configuration keys `bootstrap` and `join`: a new node either founds a cluster or joins one; leave out `bootstrap` (--bootstrap) to join a:9432, or `join` (--join) to found a new one
+            configuration key `zone`: "upper room" is not a name of at most 64 of A-Z a-z 0-9 . _ -
+            configuration key `node_lost_after`: "30ms" is outside 1s to 7d
+            configuration key `repair_rate`: "1 KiB" is outside 1 MiB to 1 TiB"#]]
         .assert_eq(&said);
     }
 
@@ -302,8 +372,15 @@ mod tests {
         let raw = RawConfig::load(Some(&file), &flags).expect("loads");
         assert_eq!((raw.window.as_str(), raw.queue_size.as_str()), ("2h", "33554432"));
 
-        write("windwo = \"1h\"\n");
+        write("join = [\"a:9432\", \"b:9432\"]\n");
         let none = std::collections::BTreeMap::<&str, &str>::new();
+        let raw = RawConfig::load(Some(&file), &none).expect("loads");
+        assert_eq!(raw.join, ["a:9432", "b:9432"]);
+        write("join = \"a:9432, b:9432\"\n");
+        let raw = RawConfig::load(Some(&file), &none).expect("loads");
+        assert_eq!(raw.join, ["a:9432", "b:9432"]);
+
+        write("windwo = \"1h\"\n");
         let said = RawConfig::load(Some(&file), &none).expect_err("refused").to_string();
         assert!(said.contains("windwo"), "{said}");
     }

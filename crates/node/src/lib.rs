@@ -11,10 +11,10 @@ mod grpc;
 mod http;
 mod listen;
 mod metrics;
+mod peer;
 mod read;
 mod remembered;
 mod server;
-mod status;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -71,6 +71,9 @@ pub enum NodeError {
     /// The gRPC server failed as a whole.
     #[error("gRPC: {0}")]
     Grpc(String),
+    /// The server for peers failed as a whole.
+    #[error("peers: {0}")]
+    Peer(String),
     /// The recorder of metrics cannot be installed.
     #[error("metrics: {0}")]
     Metrics(String),

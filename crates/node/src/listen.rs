@@ -42,6 +42,14 @@ pub(crate) fn connections(listener: Listener) -> impl Stream<Item = io::Result<C
     })
 }
 
+/// The same, as they are, with who made them.
+pub(crate) fn sockets(listener: Listener) -> impl Stream<Item = (Socket, SocketAddr)> + Send {
+    futures::stream::unfold(listener, |listener| async move {
+        let accepted = accept(&listener).await;
+        Some((accepted, listener))
+    })
+}
+
 impl axum::serve::Listener for HttpListener {
     type Io = Connection;
     type Addr = SocketAddr;

@@ -117,7 +117,7 @@ proptest! {
         let _ = decode_transfer_reply(bytes.clone());
         let _ = decode_log_id(bytes.clone());
         let _ = Position::decode(bytes.clone());
-        let _ = PeerMessage::decode(bytes.clone());
+        let _ = PeerMessage::from_parts(bytes.clone(), Bytes::new());
         let _ = SnapshotPiece::decode(bytes.clone());
         let _ = SnapshotInstall::decode(bytes.clone());
         let _ = ControlRequest::decode(bytes.clone());

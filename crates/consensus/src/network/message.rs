@@ -1,8 +1,10 @@
 //! The envelope of everything that goes between two nodes.
 //!
 //! ```text
-//! message = version u8, kind u8, group u64, replica u64, body to the end
+//! head = version u8, kind u8, group u64, replica u64
 //! ```
+//!
+//! The body goes beside it, so that a large one is never copied for its head's sake.
 
 use bytes::Bytes;
 use varve_types::{GroupId, ReplicaId};
@@ -120,31 +122,28 @@ impl PeerMessage {
         Self { group, to: Self::NODE, kind, body }
     }
 
-    /// The message as bytes, for a transport.
+    /// All but the body, as bytes.
     #[must_use]
-    pub fn encode(&self) -> Bytes {
-        let mut writer = Writer::with_capacity(VERSION, self.body.len() + 20);
+    pub fn head(&self) -> Bytes {
+        let mut writer = Writer::with_capacity(VERSION, 20);
         writer.u8(self.kind as u8);
         writer.u64(self.group.get());
         writer.u64(self.to.get());
-        writer.raw(&self.body);
         writer.finish()
     }
 
-    /// The message in these bytes; its body shares them.
+    /// The message of this head and body.
     ///
     /// # Errors
     ///
-    /// [`CodecError`] when they are no message that this version knows.
-    pub fn decode(bytes: Bytes) -> Result<Self, CodecError> {
-        let mut reader = Reader::new("peer message", VERSION, bytes)?;
+    /// [`CodecError`] when the head is none that this version knows.
+    pub fn from_parts(head: Bytes, body: Bytes) -> Result<Self, CodecError> {
+        let mut reader = Reader::new("peer message", VERSION, head)?;
         let number = reader.u8()?;
         let kind = MessageKind::ALL.into_iter().find(|kind| *kind as u8 == number);
-        Ok(Self {
-            kind: kind.ok_or_else(|| reader.impossible("kind"))?,
-            group: GroupId::from_number(reader.u64()?),
-            to: ReplicaId(reader.u64()?),
-            body: reader.rest(),
-        })
+        let kind = kind.ok_or_else(|| reader.impossible("kind"))?;
+        let (group, to) = (GroupId::from_number(reader.u64()?), ReplicaId(reader.u64()?));
+        reader.end()?;
+        Ok(Self { group, to, kind, body })
     }
 }

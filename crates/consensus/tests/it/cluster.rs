@@ -37,7 +37,7 @@ impl PeerTransport for Switchboard {
         if message.kind == MessageKind::SnapshotInstall {
             self.installs.fetch_add(1, Ordering::SeqCst);
         }
-        let message = PeerMessage::decode(message.encode()).unwrap();
+        let message = PeerMessage::from_parts(message.head(), message.body).unwrap();
         let received = host.receive(ANYONE, message).await;
         received.map_err(|error| PeerError::Refused(error.to_string()))
     }

@@ -1,0 +1,178 @@
+//! One connection of a caller: its requests are answered as they come, each by itself.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures::Stream;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tonic::{Status, Streaming};
+use varve_consensus::{CodecError, Lane, PeerMessage};
+use varve_proto::v1::{Frame, frame};
+use varve_types::NodeId;
+
+use super::Receive;
+use super::assembly::{Assembly, Malformed, Whole};
+use super::outbox::{Flow, Outbox, Outgoing};
+use super::stats::{PeerStats, add};
+
+/// Who calls.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    pub(super) node: NodeId,
+    pub(super) lane: Lane,
+}
+
+/// The called side of a connection.
+pub(super) struct Exchange {
+    caller: Caller,
+    receiver: Arc<dyn Receive>,
+    stats: Arc<PeerStats>,
+    outbox: Outbox,
+    /// Requests that are being answered.
+    running: Mutex<HashMap<u64, AbortHandle>>,
+}
+
+/// Why a connection of a caller ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("it broke: {}", .0.message())]
+    Broken(#[from] Status),
+    #[error("what was sent is no message: {0}")]
+    Malformed(#[from] Malformed),
+    #[error("what was sent is no message: {0}")]
+    Codec(#[from] CodecError),
+    #[error("a message of another lane came by it")]
+    OtherLane,
+    #[error("the caller is no member any more: {0}")]
+    NoMember(String),
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
+
+/// Ends the connection when the caller reads no more of it.
+struct Replies(Arc<Exchange>);
+
+impl Drop for Replies {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Exchange {
+    pub(super) fn new(caller: Caller, receiver: Arc<dyn Receive>, stats: Arc<PeerStats>) -> Self {
+        let (outbox, running) = (Outbox::default(), Mutex::default());
+        Self { caller, receiver, stats, outbox, running }
+    }
+
+    /// Answers what comes, until the caller or this node ends it. The stream is the replies.
+    pub(super) fn start(
+        self,
+        frames: Streaming<Frame>,
+        mut stopped: watch::Receiver<bool>,
+    ) -> impl Stream<Item = Frame> + Send + use<> {
+        let exchange = Arc::new(self);
+        let reading = Arc::clone(&exchange);
+        tokio::spawn(async move {
+            let ended = tokio::select! {
+                ended = reading.read(frames) => ended,
+                _ = stopped.wait_for(|&stop| stop) => Ok(()),
+                () = reading.outbox.closed() => Ok(()),
+            };
+            if let Err(ended) = ended {
+                let Caller { node, lane } = reading.caller;
+                reading.say(node, lane, &ended);
+            }
+            reading.end();
+        });
+        futures::stream::unfold(Replies(exchange), |replies| async move {
+            let frame = replies.0.outbox.next().await?;
+            Some((frame, replies))
+        })
+    }
+
+    fn say(&self, node: NodeId, lane: Lane, ended: &Ended) {
+        let (peer, lane) = (node.get(), lane.name());
+        match ended {
+            // Its own side says so, when it matters.
+            Ended::Broken(_) => {
+                tracing::debug!(peer, lane, "a connection of a peer ended: {ended}")
+            }
+            _ => tracing::error!(peer, lane, "a connection of a peer was ended: {ended}"),
+        }
+    }
+
+    fn end(&self) {
+        self.outbox.close();
+        let running = std::mem::take(&mut *self.running());
+        running.into_values().for_each(|request| request.abort());
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<u64, AbortHandle>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn read(self: &Arc<Self>, mut frames: Streaming<Frame>) -> Result<(), Ended> {
+        let mut assembly = Assembly::default();
+        while let Some(frame) = frames.message().await? {
+            let Some(frame::Content::Parts(parts)) = frame.content else {
+                return Err(Malformed::NoParts.into());
+            };
+            self.receiver.check_peer(self.caller.node).map_err(Ended::NoMember)?;
+            for part in parts.parts {
+                if part.cancelled {
+                    assembly.forget(part.request);
+                    if let Some(request) = self.running().remove(&part.request) {
+                        request.abort();
+                    }
+                } else if let Some(whole) = assembly.take(part)? {
+                    self.answer(whole).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to answer a request. A message of Raft has been polled once when this returns.
+    async fn answer(self: &Arc<Self>, whole: Whole) -> Result<(), Ended> {
+        let Whole { request, head, body, .. } = whole;
+        let message = PeerMessage::from_parts(head, body)?;
+        let Caller { node, lane } = self.caller;
+        if message.kind.lane() != lane {
+            return Err(Ended::OtherLane);
+        }
+        let counts = self.stats.lane(lane);
+        add(&counts.requests_received, 1);
+        add(&counts.request_bytes_received, message.body.len());
+        let receiver = Arc::clone(&self.receiver);
+        let mut answering: Answering =
+            Box::pin(async move { receiver.receive(node, message).await });
+        if lane == Lane::Raft
+            && let Poll::Ready(answer) = futures::poll!(&mut answering)
+        {
+            self.reply(request, answer);
+            return Ok(());
+        }
+        let exchange = Arc::clone(self);
+        // The task waits for the lock before it takes itself out, so it is in by then.
+        let mut running = self.running();
+        let task = tokio::spawn(async move {
+            let answer = answering.await;
+            exchange.running().remove(&request);
+            exchange.reply(request, answer);
+        });
+        running.insert(request, task.abort_handle());
+        Ok(())
+    }
+
+    fn reply(&self, request: u64, answer: Result<Bytes, String>) {
+        let refused = answer.is_err();
+        let body = answer.unwrap_or_else(Bytes::from);
+        let reply = Outgoing { request, head: Bytes::new(), body, refused };
+        self.outbox.push(Flow(request), reply);
+    }
+}

@@ -1,0 +1,5 @@
+//! The transport over real sockets, between fakes that do what a message says.
+
+mod carries;
+mod refuses;
+mod world;

@@ -1,0 +1,149 @@
+//! Nodes that answer messages as their bodies say.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::watch;
+use varve_consensus::{ClusterId, MessageKind, PeerMessage};
+use varve_env::{Clock, Env};
+use varve_types::{GroupId, NodeId, ShardId, TimestampNs};
+
+use crate::peer::stats::PeerStats;
+use crate::peer::{Addresses, Identity, Peers, Receive, serve};
+
+pub(super) const CLUSTER: ClusterId = ClusterId(7);
+
+/// What a fake node saw.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The first 8 bytes of bodies, in the order in which they were first polled.
+    pub(super) order: Mutex<Vec<u64>>,
+    /// Requests that are answered or waiting now.
+    pub(super) running: AtomicU64,
+    /// Senders that this node refuses.
+    pub(super) strangers: Mutex<Vec<NodeId>>,
+}
+
+struct Fake {
+    identity: Identity,
+    seen: Arc<Seen>,
+}
+
+struct Running<'a>(&'a AtomicU64);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Receive for Fake {
+    fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    fn check_peer(&self, from: NodeId) -> Result<(), String> {
+        if self.seen.strangers.lock().unwrap().contains(&from) {
+            return Err(format!("node {from} was removed from the cluster"));
+        }
+        Ok(())
+    }
+
+    /// Answers the same bytes; those of a `Vote` are refused, and `Control` waits for ever.
+    async fn receive(&self, _from: NodeId, message: PeerMessage) -> Result<Bytes, String> {
+        let number = message.body.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        self.seen.order.lock().unwrap().push(number);
+        self.seen.running.fetch_add(1, Ordering::SeqCst);
+        let _running = Running(&self.seen.running);
+        match message.kind {
+            MessageKind::Vote => Err("no vote".to_owned()),
+            MessageKind::Control => std::future::pending().await,
+            _ => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                Ok(message.body)
+            }
+        }
+    }
+}
+
+/// A fake node that is served.
+pub(super) struct FakeNode {
+    pub(super) address: SocketAddr,
+    pub(super) seen: Arc<Seen>,
+    pub(super) stats: Arc<PeerStats>,
+    stop: watch::Sender<bool>,
+    served: tokio::task::JoinHandle<()>,
+}
+
+impl FakeNode {
+    pub(super) async fn start(node: u64) -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), node, CLUSTER).await
+    }
+
+    pub(super) async fn start_at(address: SocketAddr, node: u64, cluster: ClusterId) -> Self {
+        let env = Env::real();
+        let listener = env.network.listen(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Seen::default());
+        let identity = Identity { cluster, node: NodeId(node) };
+        let receiver = Arc::new(Fake { identity, seen: Arc::clone(&seen) });
+        let stats = Arc::new(PeerStats::default());
+        let (stop, stopped) = watch::channel(false);
+        let serving = serve(listener, env, receiver, Arc::clone(&stats), stopped);
+        let served = tokio::spawn(async move { serving.await.unwrap() });
+        Self { address, seen, stats, stop, served }
+    }
+
+    pub(super) async fn stop(self) -> SocketAddr {
+        self.stop.send(true).unwrap();
+        tokio::time::timeout(Duration::from_secs(10), self.served).await.unwrap().unwrap();
+        self.address
+    }
+
+    pub(super) fn order(&self) -> Vec<u64> {
+        self.seen.order.lock().unwrap().clone()
+    }
+}
+
+/// Node 1's transport, which knows node 2 at an address.
+pub(super) fn peers_to(address: SocketAddr) -> Peers {
+    peers_with(address, CLUSTER, Env::real())
+}
+
+pub(super) fn peers_with(address: SocketAddr, cluster: ClusterId, env: Env) -> Peers {
+    let addresses = Addresses::default();
+    addresses.set([(NodeId(2), address.to_string())].into());
+    let peers = Peers::new(env, addresses, Arc::default());
+    peers.introduce(Identity { cluster, node: NodeId(1) });
+    peers
+}
+
+/// The machine's world with another clock.
+pub(super) fn with_clock_off(by_ns: i64) -> Env {
+    let real = Env::real();
+    let clock = real.clock.clone();
+    Env { clock: Clock::from_fn(move || TimestampNs(clock.now().get() + by_ns)), ..real }
+}
+
+/// A message of a shard's group whose body begins with a number.
+pub(super) fn message(kind: MessageKind, shard: u64, number: u64, bytes: usize) -> PeerMessage {
+    let mut body = number.to_be_bytes().to_vec();
+    body.extend((body.len()..bytes.max(8)).map(|at| (at % 251) as u8));
+    PeerMessage::to_node(kind, GroupId::shard(ShardId(shard)), body.into())
+}
+
+/// Waits until something is so, at most for ten seconds.
+pub(super) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("after ten seconds still not so: {what}");
+}

@@ -15,6 +15,7 @@ mod peer;
 mod read;
 mod remembered;
 mod server;
+mod status;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The node that a subcommand talks to.
+//! The nodes that a subcommand talks to.
 
 use clap::Args;
 use tokio::runtime::Runtime;
@@ -6,22 +6,24 @@ use varve_client::{CallError, Client};
 
 use crate::failure::Failure;
 
-/// Where the node is.
+/// Where the nodes are.
 #[derive(Debug, Args)]
 pub(crate) struct EndpointArguments {
-    /// The gRPC address of a node
+    /// The gRPC addresses of nodes, with commas or one flag each: the next is used when one fails
     #[arg(
         long,
         value_name = "URL",
+        value_delimiter = ',',
         env = "VARVE_ENDPOINT",
         default_value = "http://127.0.0.1:9431"
     )]
-    pub(crate) endpoint: String,
+    pub(crate) endpoint: Vec<String>,
 }
 
 impl EndpointArguments {
     pub(crate) async fn connect(&self) -> Result<Client, Failure> {
-        Client::connect(&self.endpoint).await.map_err(|error| match error {
+        let endpoints: Vec<&str> = self.endpoint.iter().map(|endpoint| endpoint.trim()).collect();
+        Client::connect_any(&endpoints).await.map_err(|error| match error {
             varve_client::ConnectError::Endpoint { .. } => {
                 Failure::usage(format_args!("--endpoint: {error}"))
             }

@@ -1,34 +1,26 @@
-//! A connection to one node, and the calls over it.
-
-use std::time::Duration;
+//! A connection to a cluster, and the calls over it.
 
 use tokio::time::Instant;
 use tonic::codec::CompressionEncoding;
-use tonic::transport::{Channel, Endpoint};
-use varve_proto::v1::cluster_service_client::ClusterServiceClient;
+use tonic::transport::Channel;
 use varve_proto::v1::log_service_client::LogServiceClient;
 use varve_proto::{RecordDecoder, RecordEncoder, encode_batch_key, v1};
-use varve_types::{BatchKey, Record, RecordId, ShardId, limits};
+use varve_types::{BatchKey, Record, RecordId, limits};
 
 use crate::aggregate::{Aggregate, Count};
 use crate::backoff::{Backoff, RetryPolicy};
+use crate::endpoints::{Endpoints, Place};
 use crate::error::{AppendError, CallError, ConnectError, Refusal, root_cause};
 use crate::query::{Answer, Query, StoredRecord, stored_record};
 use crate::sender::Appended;
 
 /// A message holds at most one keyed batch, or one page of answers, with room for names and tags.
-const MESSAGE_BYTES_MAX: usize = 2 * limits::KEYED_BATCH_BYTES_MAX;
+pub(crate) const MESSAGE_BYTES_MAX: usize = 2 * limits::KEYED_BATCH_BYTES_MAX;
 
-/// How long making a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection over which nothing comes back for this long is broken.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-
-/// A connection to one node. Cloning shares it.
+/// A connection to one node at a time, and to another when that one fails. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Client {
-    channel: Channel,
-    endpoint: String,
+    endpoints: Endpoints,
     policy: RetryPolicy,
     compression: bool,
 }
@@ -41,39 +33,36 @@ impl Client {
     /// [`ConnectError::Endpoint`] when it is not a URL, [`ConnectError::Unreachable`] when nobody
     /// answers there.
     pub async fn connect(endpoint: &str) -> Result<Self, ConnectError> {
-        let refused =
-            |problem: String| ConnectError::Endpoint { endpoint: endpoint.to_owned(), problem };
-        if !endpoint.starts_with("http://") {
-            return Err(refused("it does not begin with http://".to_owned()));
-        }
-        let made = Endpoint::from_shared(endpoint.to_owned())
-            .map_err(|error| refused(root_cause(&error)))?;
-        let channel = made
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE)
-            .initial_stream_window_size(4 << 20)
-            .initial_connection_window_size(8 << 20)
-            .connect()
-            .await
-            .map_err(|error| ConnectError::Unreachable {
-                endpoint: endpoint.to_owned(),
-                reason: root_cause(&error),
-            })?;
-        Ok(Self::over(channel, endpoint))
+        Self::connect_any(&[endpoint]).await
+    }
+
+    /// Connects to the first of several nodes that answers. When it fails later, the next one is
+    /// used: any node takes any request.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Endpoint`] when one is not a URL, [`ConnectError::Unreachable`] when nobody
+    /// answers at any of them.
+    pub async fn connect_any(endpoints: &[&str]) -> Result<Self, ConnectError> {
+        Ok(Self::of(Endpoints::connect(endpoints).await?))
     }
 
     /// Uses a channel made elsewhere, for example over a simulated network. `name` is what errors
     /// call it.
     #[must_use]
     pub fn over(channel: Channel, name: &str) -> Self {
-        Self {
-            channel,
-            endpoint: name.to_owned(),
-            policy: RetryPolicy::default(),
-            compression: false,
-        }
+        Self::over_any([(channel, name.to_owned())])
+    }
+
+    /// As [`Client::over`], with several channels, at least one: they are used as
+    /// [`Client::connect_any`] says.
+    #[must_use]
+    pub fn over_any(channels: impl IntoIterator<Item = (Channel, String)>) -> Self {
+        Self::of(Endpoints::over(channels))
+    }
+
+    fn of(endpoints: Endpoints) -> Self {
+        Self { endpoints, policy: RetryPolicy::default(), compression: false }
     }
 
     /// The same connection with another policy for trying again.
@@ -91,25 +80,46 @@ impl Client {
         self
     }
 
-    /// What errors call the node.
+    /// What errors call the node that is used now.
     #[must_use]
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        &self.endpoints.current().name
+    }
+
+    pub(crate) const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     pub(crate) const fn policy(&self) -> RetryPolicy {
         self.policy
     }
 
-    pub(crate) fn logs(&self) -> LogServiceClient<Channel> {
-        let logs = LogServiceClient::new(self.channel.clone())
+    pub(crate) fn logs(&self, place: &Place) -> LogServiceClient<Channel> {
+        let logs = LogServiceClient::new(place.channel.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         if self.compression { logs.send_compressed(CompressionEncoding::Zstd) } else { logs }
     }
 
-    fn cluster(&self) -> ClusterServiceClient<Channel> {
-        ClusterServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    /// Asks the node that is used now; when it does not answer, the others in turn. Only for
+    /// what may be asked twice.
+    pub(crate) async fn ask<T>(
+        &self,
+        call: impl AsyncFn(&Place) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let mut left = self.endpoints.count();
+        loop {
+            let place = self.endpoints.current();
+            let answer = call(place).await;
+            left -= 1;
+            match answer {
+                Err(error) if left > 0 && error.may_pass_elsewhere() => {
+                    tracing::debug!(%error, "another node is asked");
+                    self.endpoints.leave(place);
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Stores one batch, and tries again under the same key until it is acknowledged, refused, or
@@ -128,7 +138,8 @@ impl Client {
         let mut backoff = Backoff::new(self.policy);
         let deadline = Instant::now() + self.policy.patience;
         loop {
-            let mut logs = self.logs();
+            let place = self.endpoints.current();
+            let mut logs = self.logs(place);
             let answer = logs.append(request.clone());
             let (last, asked) = match tokio::time::timeout(self.policy.answer_timeout, answer).await
             {
@@ -141,13 +152,19 @@ impl Client {
                     if !refusal.retryable {
                         return Err(refusal.into());
                     }
+                    if refusal.may_pass_elsewhere() {
+                        self.endpoints.leave(place);
+                    }
                     (root_cause(&status), refusal.retry_after)
                 }
-                Err(_) => ("no answer".to_owned(), None),
+                Err(_) => {
+                    self.endpoints.leave(place);
+                    ("no answer".to_owned(), None)
+                }
             };
             let wait = backoff.next_wait(asked);
             if Instant::now() + wait > deadline {
-                let endpoint = self.endpoint.clone();
+                let endpoint = place.name.clone();
                 return Err(AppendError::GaveUp { endpoint, patience: self.policy.patience, last });
             }
             tokio::time::sleep(wait).await;
@@ -162,9 +179,12 @@ impl Client {
     /// [`CallError::Refused`] when the query is not one, [`CallError::Lost`] when the connection
     /// is gone.
     pub async fn query(&self, query: &Query) -> Result<Answer, CallError> {
-        let stream = self.logs().query(query.to_message()).await;
-        let stream = stream.map_err(|status| CallError::of_status(&self.endpoint, &status))?;
-        Answer::begin(self.endpoint.clone(), stream.into_inner()).await
+        self.ask(async |place| {
+            let stream = self.logs(place).query(query.to_message()).await;
+            let stream = stream.map_err(|status| CallError::of_status(&place.name, &status))?;
+            Answer::begin(place.name.clone(), stream.into_inner()).await
+        })
+        .await
     }
 
     /// Counts records by service, level and time.
@@ -173,16 +193,19 @@ impl Client {
     ///
     /// As [`Client::query`].
     pub async fn aggregate(&self, aggregate: &Aggregate) -> Result<Vec<Count>, CallError> {
-        let refused = |status| CallError::of_status(&self.endpoint, &status);
-        let stream = self.logs().aggregate(aggregate.to_message()).await.map_err(refused)?;
-        let mut stream = stream.into_inner();
-        let mut counts = Vec::new();
-        while let Some(message) = stream.message().await.map_err(refused)? {
-            for count in message.counts {
-                counts.push(Count::of_message(&self.endpoint, count)?);
+        self.ask(async |place| {
+            let refused = |status| CallError::of_status(&place.name, &status);
+            let stream = self.logs(place).aggregate(aggregate.to_message()).await;
+            let mut stream = stream.map_err(refused)?.into_inner();
+            let mut counts = Vec::new();
+            while let Some(message) = stream.message().await.map_err(refused)? {
+                for count in message.counts {
+                    counts.push(Count::of_message(&place.name, count)?);
+                }
             }
-        }
-        Ok(counts)
+            Ok(counts)
+        })
+        .await
     }
 
     /// One record by its id, or `None` when there is none.
@@ -191,40 +214,19 @@ impl Client {
     ///
     /// As [`Client::query`].
     pub async fn get_record(&self, id: RecordId) -> Result<Option<StoredRecord>, CallError> {
-        let request = v1::GetRecordRequest { log_id: id.to_string() };
-        let answer = match self.logs().get_record(request).await {
-            Ok(answer) => answer.into_inner(),
-            Err(status) if status.code() == tonic::Code::NotFound => return Ok(None),
-            Err(status) => return Err(CallError::of_status(&self.endpoint, &status)),
-        };
-        let Some(record) = answer.record else { return Ok(None) };
-        let mut decoder = RecordDecoder::new(answer.resources)
-            .map_err(|error| CallError::of_decoding(&self.endpoint, &error))?;
-        stored_record(&self.endpoint, &mut decoder, 0, record).map(Some)
-    }
-
-    /// The cluster as this node sees it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::query`].
-    pub async fn status(&self) -> Result<v1::StatusResponse, CallError> {
-        match self.cluster().status(v1::StatusRequest {}).await {
-            Ok(answer) => Ok(answer.into_inner()),
-            Err(status) => Err(CallError::of_status(&self.endpoint, &status)),
-        }
-    }
-
-    /// Closes the open windows, and answers the shards that this sealed.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::query`].
-    pub async fn seal(&self) -> Result<Vec<ShardId>, CallError> {
-        match self.cluster().seal(v1::SealRequest {}).await {
-            Ok(answer) => Ok(answer.into_inner().sealed.into_iter().map(ShardId).collect()),
-            Err(status) => Err(CallError::of_status(&self.endpoint, &status)),
-        }
+        self.ask(async |place| {
+            let request = v1::GetRecordRequest { log_id: id.to_string() };
+            let answer = match self.logs(place).get_record(request).await {
+                Ok(answer) => answer.into_inner(),
+                Err(status) if status.code() == tonic::Code::NotFound => return Ok(None),
+                Err(status) => return Err(CallError::of_status(&place.name, &status)),
+            };
+            let Some(record) = answer.record else { return Ok(None) };
+            let mut decoder = RecordDecoder::new(answer.resources)
+                .map_err(|error| CallError::of_decoding(&place.name, &error))?;
+            stored_record(&place.name, &mut decoder, 0, record).map(Some)
+        })
+        .await
     }
 }
 

@@ -157,6 +157,12 @@ impl Refusal {
         }
     }
 
+    /// Another node may do what this one cannot: it is leaving, or cut off from the others. What
+    /// is too much for one node is no reason to burden another.
+    pub(crate) fn may_pass_elsewhere(&self) -> bool {
+        self.retryable && self.code != Code::ResourceExhausted
+    }
+
     /// The sequence is older than what the server remembers of its producer.
     pub(crate) fn is_forgotten(&self) -> bool {
         self.reason.eq_ignore_ascii_case("FORGOTTEN")
@@ -169,6 +175,14 @@ impl CallError {
             return Self::Lost { endpoint: endpoint.to_owned(), reason: root_cause(status) };
         }
         Self::Refused(Refusal::of_status(status))
+    }
+
+    pub(crate) fn may_pass_elsewhere(&self) -> bool {
+        match self {
+            Self::Lost { .. } => true,
+            Self::Refused(refusal) => refusal.may_pass_elsewhere(),
+            Self::Answer { .. } => false,
+        }
     }
 
     pub(crate) fn of_decoding(endpoint: &str, error: &DecodeError) -> Self {

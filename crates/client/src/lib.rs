@@ -1,6 +1,6 @@
 //! The Rust SDK: how programs send logs to Varve and ask for them.
 //!
-//! [`Client`] is a connection; [`Sender`] sends many batches over it, exactly once whatever
+//! [`Client`] is a connection, to another node when one fails; [`Sender`] sends many batches over it, exactly once whatever
 //! breaks. Beside them stands what turns files into records: [`lines`] reads lines, [`recognise`]
 //! finds a line's own time and level, [`json_line`] reads JSON objects, [`Batcher`] cuts batches
 //! at places that depend on the records alone.
@@ -30,6 +30,8 @@ mod aggregate;
 mod backoff;
 mod batch;
 mod client;
+mod cluster;
+mod endpoints;
 mod error;
 pub mod json_line;
 pub mod lines;

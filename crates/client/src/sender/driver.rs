@@ -110,14 +110,18 @@ impl Driver {
     async fn connection(&mut self) -> End {
         let (requests, receiver) = mpsc::channel(CHANNEL_REQUESTS);
         self.send_due(&requests);
-        let mut logs = self.client.logs();
+        let place = self.client.endpoints().current().clone();
+        let mut logs = self.client.logs(&place);
         let opening = logs.append_stream(ReceiverStream::new(receiver));
-        let mut answers = match timeout(self.policy.answer_timeout, opening).await {
-            Ok(Ok(answer)) => answer.into_inner(),
-            Ok(Err(status)) => return Self::ended_by(&status),
-            Err(_) => return Self::silent(self.policy.answer_timeout),
+        let end = match timeout(self.policy.answer_timeout, opening).await {
+            Ok(Ok(answer)) => self.exchange(&requests, &mut answer.into_inner()).await,
+            Ok(Err(status)) => Self::ended_by(&status),
+            Err(_) => Self::silent(self.policy.answer_timeout),
         };
-        self.exchange(&requests, &mut answers).await
+        if matches!(end, End::Lost { .. }) {
+            self.client.endpoints().leave(&place);
+        }
+        end
     }
 
     async fn exchange(
@@ -143,7 +147,12 @@ impl Driver {
                         heard = Instant::now();
                         match self.window.answer(answer, heard) {
                             Settled::Done => self.progress = heard,
-                            Settled::Again(why) => last = Some(why),
+                            Settled::Again { why, elsewhere } => {
+                                if elsewhere && self.client.endpoints().count() > 1 {
+                                    return End::Lost { why, asked: None };
+                                }
+                                last = Some(why);
+                            }
                             Settled::Stray => {}
                         }
                     }

@@ -1,7 +1,6 @@
 //! What of a sender's batches has no answer yet: state and decisions, no input or output.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use varve_proto::v1;
@@ -49,8 +48,13 @@ enum State {
 pub(super) enum Settled {
     /// A batch has its result.
     Done,
-    /// It is to be sent again, because of this.
-    Again(String),
+    /// It is to be sent again.
+    Again {
+        /// Because of this.
+        why: String,
+        /// Another node may store it when this one cannot.
+        elsewhere: bool,
+    },
     /// The answer is for a batch that waits for none.
     Stray,
 }
@@ -139,7 +143,7 @@ impl Window {
                 if refusal.is_forgotten() {
                     Ok(Appended::Earlier)
                 } else if refusal.retryable {
-                    return self.wait(sequence, refusal.retry_after, now, refusal.message);
+                    return self.wait(sequence, refusal, now);
                 } else {
                     Err(refusal.into())
                 }
@@ -150,17 +154,11 @@ impl Window {
         Settled::Done
     }
 
-    fn wait(
-        &mut self,
-        sequence: Sequence,
-        asked: Option<Duration>,
-        now: Instant,
-        why: String,
-    ) -> Settled {
+    fn wait(&mut self, sequence: Sequence, refusal: Refusal, now: Instant) -> Settled {
         if let Some(entry) = self.entries.get_mut(&sequence) {
-            entry.state = State::Waiting(now + entry.backoff.next_wait(asked));
+            entry.state = State::Waiting(now + entry.backoff.next_wait(refusal.retry_after));
         }
-        Settled::Again(why)
+        Settled::Again { elsewhere: refusal.may_pass_elsewhere(), why: refusal.message }
     }
 
     fn settle(&mut self, sequence: Sequence, result: Result<Appended, AppendError>) {

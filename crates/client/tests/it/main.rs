@@ -6,3 +6,4 @@ mod fake_server;
 mod json_lines;
 mod recognise_lines;
 mod recognise_real_logs;
+mod several_nodes;

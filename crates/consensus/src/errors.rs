@@ -44,14 +44,17 @@ pub enum StartError {
         /// The data folder.
         path: PathBuf,
     },
-    /// The disk belongs to another cluster or node than the invitation names.
-    #[error("this disk is node {node} of cluster {cluster}, and is not the one invited")]
+    /// The disk belongs to another cluster or node than the one that was taken in.
+    #[error("this disk is node {node} of cluster {cluster}, and is not the one taken in")]
     OtherNode {
         /// Whose disk it is.
         cluster: ClusterId,
         /// Which node's.
         node: NodeId,
     },
+    /// The cluster that takes this node in speaks of itself in a way that is unknown here.
+    #[error("the cluster's catalog cannot be read: {0}; run the same version as the other nodes")]
+    Admission(String),
     /// The metadata group's log cannot be proven whole.
     #[error("{0}")]
     Quarantined(String),
@@ -204,6 +207,11 @@ pub enum CatalogError {
     /// Whether it was made is unknown; making it again is safe.
     #[error("the catalog did not answer within {0:?}")]
     Timeout(Duration),
+    /// Nobody who leads the metadata group could be asked.
+    #[error(
+        "the catalog cannot be changed now: {0}; it can again once a majority of the nodes that keep it is there"
+    )]
+    Unavailable(String),
     /// The group stopped.
     #[error("the catalog's group stopped: {0}")]
     Stopped(String),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
-use openraft::{Config, ReadPolicy, SnapshotPolicy};
+use openraft::{ChangeMembers, Config, ReadPolicy, SnapshotPolicy};
 use tokio::time::{Instant, sleep, timeout_at};
 use varve_env::Clock;
 use varve_types::{GroupId, LogIndex, NodeId, ReplicaId};
@@ -22,6 +22,9 @@ pub(crate) type Raft = openraft::Raft<Types, Machine>;
 
 /// How long to wait before asking a leader again that is not ready to lead yet.
 const RETRY: Duration = Duration::from_millis(3);
+
+/// A follower with all but so many entries may vote: it holds up no commit for long.
+const CAUGHT_UP_ENTRIES: u64 = 64;
 
 /// A running replica of a group.
 pub(crate) struct Group {
@@ -96,30 +99,90 @@ impl Group {
         }
     }
 
-    /// Makes the first `voters` of these members vote and the others follow, one change at a time.
-    pub(crate) async fn seat(
-        &self,
-        members: &[(ReplicaId, NodeId)],
-        voters: usize,
-    ) -> Result<(), String> {
-        let (voting, known) = {
-            let metrics = self.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            let membership = metrics.membership_config.membership();
-            let voting: BTreeSet<u64> = membership.voter_ids().collect();
-            let known: BTreeSet<u64> = membership.nodes().map(|(id, _)| *id).collect();
-            (voting, known)
-        };
-        for (replica, node) in members.iter().filter(|(id, _)| !known.contains(&id.get())) {
+    /// Brings the group's members closer to these, if this replica leads: who is new learns
+    /// first, and votes once it has caught up; who is not named goes. Answers whether they are so
+    /// now. Changes that are under way are left alone.
+    pub(crate) async fn seat(&self, wanted: &[(ReplicaId, NodeId)]) -> Result<bool, String> {
+        if !self.leads() {
+            return Ok(true);
+        }
+        let (effective, committed) = self
+            .raft
+            .with_raft_state(|state| {
+                let members = &state.membership_state;
+                (members.effective().membership().clone(), members.committed().membership().clone())
+            })
+            .await
+            .map_err(|error| error.to_string())?;
+        if effective != committed || effective.get_joint_config().len() != 1 {
+            return Ok(false);
+        }
+        let known: BTreeSet<u64> = effective.nodes().map(|(id, _)| *id).collect();
+        let ids: BTreeSet<u64> = wanted.iter().map(|(id, _)| id.get()).collect();
+        if let Some((replica, node)) = wanted.iter().find(|(id, _)| !known.contains(&id.get())) {
             let added = self.raft.add_learner(replica.get(), Place(*node), false).await;
-            added.map_err(|error| error.to_string())?;
+            return added.map(|_| false).map_err(|error| error.to_string());
         }
-        let wanted: BTreeSet<u64> = members.iter().take(voters).map(|(id, _)| id.get()).collect();
-        if voting != wanted {
-            let changed = self.raft.change_membership(wanted, true).await;
-            changed.map_err(|error| error.to_string())?;
+        let voters: BTreeSet<u64> = effective.voter_ids().collect();
+        let superfluous: BTreeSet<u64> = known
+            .iter()
+            .filter(|id| !voters.contains(*id) && !ids.contains(*id))
+            .copied()
+            .collect();
+        if !superfluous.is_empty() {
+            let removed = ChangeMembers::RemoveNodes(superfluous);
+            let changed = self.raft.change_membership(removed, false).await;
+            return changed.map(|_| false).map_err(|error| error.to_string());
         }
-        Ok(())
+        if voters == ids {
+            return Ok(true);
+        }
+        if !ids.iter().all(|id| voters.contains(id) || self.has_caught_up(*id)) {
+            return Ok(false);
+        }
+        let changed = self.raft.change_membership(ids, false).await;
+        changed.map(|_| false).map_err(|error| error.to_string())
+    }
+
+    /// Whether a follower has nearly all of the log.
+    fn has_caught_up(&self, id: u64) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let matched = metrics.replication.as_ref().and_then(|matched| matched.get(&id)?.as_ref());
+        let last = metrics.last_log_index.unwrap_or(0);
+        matched.is_some_and(|matched| matched.index() + CAUGHT_UP_ENTRIES >= last)
+    }
+
+    /// The voters of a uniform, committed membership: none while it changes.
+    pub(crate) fn settled_voters(&self) -> BTreeSet<ReplicaId> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = &metrics.membership_config;
+        let is_committed = membership.log_id().is_none_or(|at| {
+            metrics.last_applied.is_some_and(|applied| applied.index() >= at.index())
+        });
+        if !is_committed || membership.membership().get_joint_config().len() != 1 {
+            return BTreeSet::new();
+        }
+        membership.membership().voter_ids().map(ReplicaId).collect()
+    }
+
+    /// Has another replica lead. It answers once that was asked of it.
+    pub(crate) async fn hand_over(&self, to: ReplicaId) -> Result<(), String> {
+        let asked = self.raft.trigger().transfer_leader(to.get()).await;
+        asked.map_err(|error| error.to_string())
+    }
+
+    /// The voter beside this one that has most of the log.
+    pub(crate) fn best_follower(&self) -> Option<ReplicaId> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let voters: BTreeSet<u64> = metrics.membership_config.membership().voter_ids().collect();
+        let matched = metrics.replication.as_ref()?.iter();
+        let others = matched.filter(|(id, _)| **id != self.replica.get() && voters.contains(*id));
+        others
+            .max_by_key(|(_, matched)| matched.as_ref().map(|id| id.index()))
+            .map(|(id, _)| ReplicaId(*id))
     }
 
     /// Whether nobody else votes. Asks the core: published metrics lag behind it.
@@ -141,6 +204,13 @@ impl Group {
 
     pub(crate) fn leads(&self) -> bool {
         self.raft.is_leader() && self.stopped().is_none()
+    }
+
+    /// Whether this replica's vote counts.
+    pub(crate) fn votes(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().voter_ids().any(|id| id == self.replica.get())
     }
 
     /// The node that leads, as far as this replica knows.

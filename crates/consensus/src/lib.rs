@@ -8,7 +8,9 @@
 //! |---|---|
 //! | `host` | the node's groups: starting, proposing, reading, answering peers |
 //! | `catalog` | the metadata group's state and commands |
-//! | `rollover` | the plan of a rollover, and carrying it out |
+//! | `driver` | looking at the cluster and carrying out plans, where the catalog is led |
+//! | `rollover` | the plan of a rollover |
+//! | `membership` | the plan of who holds and who leads what |
 //! | `machine` | what logs are applied to, and snapshots |
 //! | `log_store` | a group's log in the shared write-ahead log |
 //! | `upkeep` | what shards share: memory of tails, the queue of merges, counts |
@@ -19,11 +21,13 @@
 
 mod catalog;
 mod codec;
+mod driver;
 mod errors;
 mod group;
 mod host;
 mod log_store;
 mod machine;
+mod membership;
 mod network;
 mod raft_types;
 mod rollover;
@@ -37,8 +41,9 @@ pub use catalog::{
 pub use codec::CodecError;
 pub use errors::{CatalogError, ProposeError, ReadError, RollError, ShardError, StartError};
 pub use host::{
-    BlockCommit, Host, HostOptions, HostSettings, HostStats, Invitation, NewDisk, ReceiveError,
-    ReplicaStatus, ShardRead, ShardStatus,
+    Admission, BlockCommit, Host, HostOptions, HostSettings, HostStats, JoinError, JoinRequest,
+    NewDisk, NodeState, NodeStatus, ReceiveError, ReplicaStatus, Role, ShardRead, ShardStatus,
+    draw_disk, has_identity,
 };
 pub use network::{Lane, MessageKind, NoPeers, PeerError, PeerMessage, PeerTransport};
 pub use runtime::seed_this_thread;

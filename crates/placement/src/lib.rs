@@ -1,10 +1,17 @@
-//! Where new shards go: how many buckets a window has, and which nodes hold each of them.
+//! Where replicas go and who leads: how many buckets a window has, which nodes hold each of them,
+//! which one more or one less, and which leadership moves.
 //!
-//! Pure decisions over a list of nodes. It knows nothing of Raft, time or the catalog, and never
-//! moves a shard: only shards of new windows are placed, on the nodes that exist then.
+//! Pure decisions over a list of nodes. It knows nothing of Raft, time or the catalog. Shards are
+//! never moved for balance: new windows are placed on the nodes that exist then, and a copy is made
+//! only where one is missing.
 
 mod buckets;
+mod leaders;
 mod replicas;
 
 pub use buckets::bucket_bits;
-pub use replicas::{Candidate, PlacementError, Standing, choose_replicas, place};
+pub use leaders::{Led, choose_transfer};
+pub use replicas::{
+    Candidate, PlacementError, Standing, choose_addition, choose_replicas, choose_spare,
+    metadata_voters, place, replica_count,
+};

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use varve_types::NodeId;
 
-/// Whether a node may be given new shards.
+/// Whether a node may be given something new to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It takes new shards.
+    /// It may.
     Active,
-    /// It is being emptied: it keeps what it has and is given nothing new.
+    /// It is being emptied: it keeps what it has until others have it.
     Draining,
+    /// It has been gone for so long that what it held is replaced.
+    Lost,
 }
 
 /// A node that may be chosen.
@@ -20,10 +22,12 @@ pub struct Candidate {
     pub node: NodeId,
     /// What fails together with it; empty when nobody said.
     pub zone: String,
-    /// Whether it takes new shards.
+    /// Whether it takes anything new.
     pub standing: Standing,
     /// Open replicas it holds already.
     pub load: u32,
+    /// Bytes it has stored, as far as known.
+    pub bytes: u64,
 }
 
 /// Why shards could not be placed.
@@ -34,15 +38,26 @@ pub enum PlacementError {
     NoNodes,
 }
 
-/// How many replicas a shard gets when `wanted` are asked for and `nodes` may hold one: an odd
-/// number, because an even one costs a replica and survives no more failures.
-fn replica_count(wanted: usize, nodes: usize) -> usize {
-    let count = wanted.clamp(1, nodes.max(1));
-    count - usize::from(count.is_multiple_of(2))
+/// How many replicas a group has when `wanted` are asked for and `nodes` may hold one each.
+#[must_use]
+pub fn replica_count(wanted: usize, nodes: usize) -> usize {
+    wanted.clamp(1, nodes.max(1))
 }
 
-/// Chooses the nodes of one shard: as many zones as possible, then the least loaded, then the
-/// lowest ids. The first chosen is meant to lead.
+/// How many nodes vote in the metadata group: five survive the loss of two, and more would only
+/// make every change slower.
+#[must_use]
+pub const fn metadata_voters(nodes: usize) -> usize {
+    match nodes {
+        0 | 1 => 1,
+        2 => 2,
+        3 | 4 => 3,
+        _ => 5,
+    }
+}
+
+/// Chooses the nodes of one shard: as many zones as possible, then the least loaded, then those
+/// that store least, then the lowest ids. The first chosen is meant to lead.
 ///
 /// # Errors
 ///
@@ -51,23 +66,54 @@ pub fn choose_replicas(
     candidates: &[Candidate],
     wanted: usize,
 ) -> Result<Vec<NodeId>, PlacementError> {
-    let mut left: Vec<&Candidate> =
-        candidates.iter().filter(|node| node.standing == Standing::Active).collect();
-    if left.is_empty() {
-        return Err(PlacementError::NoNodes);
-    }
-    let mut in_zone: BTreeMap<&str, usize> = BTreeMap::new();
+    let active = candidates.iter().filter(|node| node.standing == Standing::Active).count();
     let mut chosen = Vec::new();
-    for _ in 0..replica_count(wanted, left.len()) {
-        let best = left.iter().enumerate().min_by_key(|(_, node)| {
-            (in_zone.get(node.zone.as_str()).copied().unwrap_or(0), node.load, node.node)
-        });
-        let Some((at, _)) = best else { break };
-        let node = left.swap_remove(at);
-        *in_zone.entry(&node.zone).or_default() += 1;
-        chosen.push(node.node);
+    for _ in 0..replica_count(wanted, active) {
+        chosen.push(choose_addition(candidates, &chosen).ok_or(PlacementError::NoNodes)?);
     }
     Ok(chosen)
+}
+
+/// Chooses the node of one more replica beside those that `holders` have: in the zone that has
+/// fewest of them, then as [`choose_replicas`].
+#[must_use]
+pub fn choose_addition(candidates: &[Candidate], holders: &[NodeId]) -> Option<NodeId> {
+    let in_zone = zones(candidates, holders);
+    let free = candidates
+        .iter()
+        .filter(|node| node.standing == Standing::Active && !holders.contains(&node.node));
+    let best = free.min_by_key(|node| {
+        let crowd = in_zone.get(node.zone.as_str()).copied().unwrap_or(0);
+        (crowd, node.load, node.bytes, node.node)
+    });
+    best.map(|node| node.node)
+}
+
+/// Chooses which of `holders` is given up when there is one too many: a lost one, a draining one,
+/// else in the zone that has most of them the one that stores most.
+#[must_use]
+pub fn choose_spare(candidates: &[Candidate], holders: &[NodeId]) -> Option<NodeId> {
+    let in_zone = zones(candidates, holders);
+    let held = candidates.iter().filter(|node| holders.contains(&node.node));
+    let worst = held.max_by_key(|node| {
+        let standing = match node.standing {
+            Standing::Active => 0,
+            Standing::Draining => 1,
+            Standing::Lost => 2,
+        };
+        let crowd = in_zone.get(node.zone.as_str()).copied().unwrap_or(0);
+        (standing, crowd, node.bytes, node.load, node.node)
+    });
+    worst.map(|node| node.node)
+}
+
+/// How many of `holders` each zone has.
+fn zones<'a>(candidates: &'a [Candidate], holders: &[NodeId]) -> BTreeMap<&'a str, usize> {
+    let mut zones = BTreeMap::new();
+    for node in candidates.iter().filter(|node| holders.contains(&node.node)) {
+        *zones.entry(node.zone.as_str()).or_default() += 1;
+    }
+    zones
 }
 
 /// Chooses the nodes of `shards` new shards, each choice counting towards the load of the next.
@@ -81,83 +127,18 @@ pub fn place(
     wanted: usize,
 ) -> Result<Vec<Vec<NodeId>>, PlacementError> {
     let mut placed = Vec::with_capacity(shards);
+    let mut leads: BTreeMap<NodeId, u32> = BTreeMap::new();
     for _ in 0..shards {
-        let chosen = choose_replicas(&candidates, wanted)?;
+        let mut chosen = choose_replicas(&candidates, wanted)?;
         for candidate in &mut candidates {
             if chosen.contains(&candidate.node) {
                 candidate.load += 1;
             }
         }
+        // The one that is to lead fewest of them leads this one.
+        chosen.sort_by_key(|node| leads.get(node).copied().unwrap_or(0));
+        *leads.entry(chosen[0]).or_default() += 1;
         placed.push(chosen);
     }
     Ok(placed)
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::*;
-
-    /// Nodes as `id@zone`, with `!` before those that drain and `+load` behind the loaded ones.
-    fn nodes(text: &str) -> Vec<Candidate> {
-        let candidate = |word: &str| {
-            let (draining, word) =
-                word.strip_prefix('!').map_or((false, word), |word| (true, word));
-            let (id, zone) = word.split_once('@').unwrap();
-            let (zone, load) = zone.split_once('+').unwrap_or((zone, "0"));
-            Candidate {
-                node: NodeId(id.parse().unwrap()),
-                zone: zone.to_owned(),
-                standing: if draining { Standing::Draining } else { Standing::Active },
-                load: load.parse().unwrap(),
-            }
-        };
-        text.split_whitespace().map(candidate).collect()
-    }
-
-    fn check(text: &str, shards: usize, wanted: usize, expected: &Expect) {
-        let shown = match place(nodes(text), shards, wanted) {
-            Ok(placed) => placed
-                .iter()
-                .map(|nodes| nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
-                .collect::<Vec<_>>()
-                .join(" | "),
-            Err(error) => error.to_string(),
-        };
-        expected.assert_eq(&shown);
-    }
-
-    #[test]
-    fn a_single_node_holds_everything() {
-        check("1@", 2, 3, &expect!["1 | 1"]);
-    }
-
-    #[test]
-    fn two_nodes_hold_one_replica_each_because_two_would_survive_no_more() {
-        check("1@ 2@", 4, 3, &expect!["1 | 2 | 1 | 2"]);
-    }
-
-    #[test]
-    fn leaders_and_load_spread() {
-        check("1@ 2@ 3@ 4@", 4, 3, &expect!["1 2 3 | 4 1 2 | 3 4 1 | 2 3 4"]);
-        check("1@+9 2@ 3@ 4@", 1, 3, &expect!["2 3 4"]);
-    }
-
-    #[test]
-    fn zones_come_before_load() {
-        check("1@a 2@a 3@a 4@b+5 5@c+5", 1, 3, &expect!["1 4 5"]);
-        check("1@a 2@a 3@b", 1, 3, &expect!["1 3 2"]);
-    }
-
-    #[test]
-    fn draining_nodes_get_nothing() {
-        check("!1@ 2@ 3@ 4@", 1, 3, &expect!["2 3 4"]);
-        check(
-            "!1@",
-            1,
-            3,
-            &expect!["no active node to place a shard on: add a node, or stop draining one"],
-        );
-    }
 }

@@ -7,6 +7,7 @@
 mod apply;
 mod codec;
 mod command;
+mod feed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,6 +20,7 @@ use varve_types::{
 
 pub(crate) use apply::CatalogReply;
 pub(crate) use command::{CatalogCommand, NodeCard, SuccessorPlan};
+pub(crate) use feed::{CatalogFeed, CatalogNews, Change};
 
 /// A cluster's identity, drawn when it is founded: nodes of two clusters never talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

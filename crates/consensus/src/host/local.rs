@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use varve_shard::Origin;
 use varve_types::{GroupId, NodeId, ReplicaId, ShardId};
 
@@ -39,6 +40,8 @@ pub(crate) struct Replica {
     pub(crate) home: Arc<ShardHome>,
     flusher: JoinHandle<()>,
     started: Instant,
+    /// Whether a change of the group's members is under way.
+    seating: AtomicBool,
 }
 
 impl Local {
@@ -51,6 +54,21 @@ impl Local {
 }
 
 impl Replica {
+    /// Has the group's members become those of the catalog, in the background: one change at a
+    /// time, and none while the shard rolls over.
+    fn follow_members(self: &Arc<Self>, entry: &ShardEntry) {
+        if entry.state != ShardState::Open || self.seating.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (replica, wanted) = (Arc::clone(self), entry.staying().collect::<Vec<_>>());
+        tokio::spawn(async move {
+            if let Err(why) = replica.group.seat(&wanted).await {
+                debug!(group = %replica.group.id, why, "its members do not change yet");
+            }
+            replica.seating.store(false, Ordering::Release);
+        });
+    }
+
     pub(super) async fn stop(&self) {
         // The shard stays in use when it is closed: a flush that ended halfway would keep it from
         // being merged.
@@ -72,21 +90,30 @@ impl Inner {
         lock(&self.shards).get(&shard).and_then(Local::running)
     }
 
+    /// Why a shard is not served here, when it should be.
+    pub(super) fn refusal(&self, shard: ShardId) -> Option<String> {
+        match self.local(shard) {
+            Some(Local::Refused(error)) => Some(error.to_string()),
+            _ => None,
+        }
+    }
+
     pub(super) fn local(&self, shard: ShardId) -> Option<Local> {
         lock(&self.shards).get(&shard).cloned()
     }
 
-    fn keep(&self, shard: ShardId, local: Local) {
+    pub(super) fn keep(&self, shard: ShardId, local: Local) {
         lock(&self.shards).insert(shard, local);
     }
 
-    fn root(&self, shard: ShardId) -> PathBuf {
+    pub(super) fn root(&self, shard: ShardId) -> PathBuf {
         self.dir.join("shards").join(shard.to_string())
     }
 
     /// Makes this node's groups what the catalog says.
     pub(super) async fn reconcile(&self) {
         let catalog = self.catalog();
+        self.leave_shards(&catalog).await;
         for (&id, entry) in &catalog.shards {
             let Some(replica) = entry.replica_on(self.node) else { continue };
             match (&entry.state, self.local(id)) {
@@ -94,17 +121,26 @@ impl Inner {
                 (ShardState::Closed(closed), Some(Local::Running(replica))) => {
                     self.close(id, &replica, closed).await;
                 }
-                (_, None) => match self.start_replica(id, replica, entry).await {
-                    Ok(replica) => self.keep(id, Local::Running(Arc::new(replica))),
-                    Err(error) => self.refuse(id, error),
-                },
+                (_, None) => self.start_or_refuse(id, replica, entry).await,
                 (_, Some(Local::Running(replica))) => self.watch_over(id, &replica, entry).await,
                 (_, Some(Local::Closed(_) | Local::Refused(_))) => {}
             }
         }
     }
 
-    fn refuse(&self, id: ShardId, error: ShardError) {
+    async fn start_or_refuse(&self, id: ShardId, replica: ReplicaId, entry: &ShardEntry) {
+        match self.belongs_to(id, replica).await {
+            Ok(true) => match self.start_replica(id, replica, entry).await {
+                Ok(replica) => self.keep(id, Local::Running(Arc::new(replica))),
+                Err(error) => self.refuse(id, error),
+            },
+            // The catalog here is older than what lies on the disk: it will tell.
+            Ok(false) => {}
+            Err(error) => warn!(shard = id.get(), "{error}"),
+        }
+    }
+
+    pub(super) fn refuse(&self, id: ShardId, error: ShardError) {
         error!(shard = id.get(), "{error}");
         self.keep(id, Local::Refused(Arc::new(error)));
     }
@@ -135,14 +171,16 @@ impl Inner {
         let group = Group::start(group_id, links, LogStore::new(log), machine, clock)
             .await
             .map_err(stopped)?;
-        if entry.replicas.first_key_value().is_some_and(|(first, _)| *first == replica) {
+        let is_first = entry.replicas.first_key_value().is_some_and(|(id, _)| *id == replica);
+        if is_first && may_be_unfounded(entry) {
             group.initialize(members(entry)).await.map_err(stopped)?;
         }
         group.elect_if_alone().await.map_err(stopped)?;
         home.wake_flush_if_due();
         self.upkeep.merges.offer(id);
         let flusher = tokio::spawn(flush_whenever_due(Arc::clone(&home), group.raft.clone()));
-        Ok(Replica { group, home, flusher, started: Instant::now() })
+        let (started, seating) = (Instant::now(), AtomicBool::new(false));
+        Ok(Replica { group, home, flusher, started, seating })
     }
 
     /// Whether a group that had a log may have lost it: one that never began has none either,
@@ -164,7 +202,10 @@ impl Inner {
         if let Some(why) = replica.group.stopped() {
             replica.stop().await;
             self.refuse(id, ShardError::Raft { shard: id, why });
+        } else if replica.group.leads() {
+            replica.follow_members(entry);
         } else if replica.started.elapsed() > FOUNDER_GRACE
+            && entry.state == ShardState::Preparing
             && replica.group.raft.voter_ids().next().is_none()
             && let Err(why) = replica.group.initialize(members(entry)).await
         {
@@ -200,7 +241,7 @@ impl Inner {
     }
 
     /// Everything that the log of a closed shard holds is in its files.
-    async fn forget_log(&self, id: ShardId) {
+    pub(super) async fn forget_log(&self, id: ShardId) {
         let group = GroupId::shard(id);
         if !self.wal.groups().contains(&group) {
             return;
@@ -210,6 +251,14 @@ impl Inner {
             warn!(shard = id.get(), "the log of a closed shard stays: {error}");
         }
     }
+}
+
+/// Whether nobody may have founded a shard's group yet. One that is open was founded by its first
+/// replicas, and those that come later must learn from them: but for the very first shards, which
+/// are open from the start.
+fn may_be_unfounded(entry: &ShardEntry) -> bool {
+    let is_first = entry.predecessors.is_empty() && entry.replicas.len() == 1;
+    entry.state == ShardState::Preparing || entry.state == ShardState::Open && is_first
 }
 
 fn members(entry: &ShardEntry) -> Vec<(ReplicaId, NodeId)> {

@@ -1,10 +1,14 @@
 //! One node's groups: the catalog's and those of the shards it holds, and what the rest of the
 //! node asks of them.
 
-mod catalog_access;
+mod cluster;
 mod identity;
+mod introduce;
+mod leave;
 mod local;
 mod merge;
+mod metadata;
+mod nodes;
 mod read;
 mod receive;
 mod start;
@@ -15,18 +19,21 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use varve_env::Env;
 use varve_shard::ShardOptions;
 use varve_types::{GroupId, NodeId, ReplicaId, ShardId};
 use varve_wal::Wal;
 
-pub use catalog_access::Invitation;
+pub use identity::{draw_disk, has_identity};
+pub use metadata::{Admission, JoinError, JoinRequest};
+pub(crate) use metadata::{MetadataReply, MetadataRequest};
+pub use nodes::{NodeState, NodeStatus, Role};
 pub use read::ShardRead;
 pub use receive::ReceiveError;
 pub(crate) use receive::took_effect;
@@ -34,11 +41,11 @@ pub use stats::HostStats;
 pub use status::{ReplicaStatus, ShardStatus};
 pub use write::BlockCommit;
 
-use crate::catalog::{Catalog, ClusterId};
-use crate::group::Group;
+use crate::catalog::{Catalog, CatalogFeed, ClusterId, NodeCard};
+use crate::driver::Liveness;
 use crate::network::{Links, PeerTransport};
 use crate::upkeep::Upkeep;
-use local::Local;
+use local::{Local, Replica};
 
 /// What a host is started with.
 pub struct HostOptions {
@@ -55,6 +62,11 @@ pub struct HostOptions {
     pub address: String,
     /// What fails together with this node; empty when nobody said.
     pub zone: String,
+    /// Which software this is, as `cluster nodes` shows it.
+    pub version: String,
+    /// Whether the log was empty (`RecoveryReport::files` is 0): a disk that has an identity is
+    /// then not whole.
+    pub log_is_new: bool,
     /// What becomes of a new disk.
     pub new_disk: NewDisk,
     /// The way to peers.
@@ -70,8 +82,8 @@ pub struct HostOptions {
 pub enum NewDisk {
     /// It founds a cluster of its own.
     Found,
-    /// It joins the cluster that invited it ([`Host::invite`]).
-    Join(Invitation),
+    /// It joins the cluster that takes it in ([`Host::admit`]).
+    Join(Admission),
 }
 
 /// Limits and sizes of one host.
@@ -124,6 +136,7 @@ pub struct Host(Arc<Handle>);
 struct Handle {
     inner: Arc<Inner>,
     supervisor: Mutex<Option<JoinHandle<()>>>,
+    watcher: Mutex<Option<JoinHandle<()>>>,
     merger: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -138,8 +151,16 @@ pub(crate) struct Inner {
     settings: HostSettings,
     transport: Arc<dyn PeerTransport>,
     on_fatal: Arc<dyn Fn(&str) + Send + Sync>,
-    catalog: watch::Receiver<Arc<Catalog>>,
-    catalog_group: Group,
+    feed: Arc<CatalogFeed>,
+    seat: metadata::Seat,
+    card: NodeCard,
+    liveness: Liveness,
+    /// Whether the catalog was confirmed since the start.
+    catalog_is_fresh: AtomicBool,
+    /// Whether the disk was looked through for what is not to be held here.
+    is_swept: AtomicBool,
+    /// Whether the node is about to stop: it is then not to lead anything.
+    is_stopping: AtomicBool,
     shards: Mutex<BTreeMap<ShardId, Local>>,
     requested: Mutex<BTreeSet<ShardId>>,
     disk_is_low: AtomicBool,
@@ -153,15 +174,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Inner {
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
-        Arc::clone(&self.catalog.borrow())
+        self.feed.latest()
     }
 
     pub(crate) const fn node(&self) -> NodeId {
         self.node
     }
 
-    pub(crate) const fn catalog_group(&self) -> &Group {
-        &self.catalog_group
+    pub(crate) const fn liveness(&self) -> &Liveness {
+        &self.liveness
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// The running replicas on this node.
+    pub(crate) fn running(&self) -> Vec<(ShardId, Arc<Replica>)> {
+        let shards = lock(&self.shards);
+        shards.iter().filter_map(|(id, local)| Some((*id, local.running()?))).collect()
     }
 
     pub(crate) fn transport(&self) -> &dyn PeerTransport {
@@ -206,11 +237,11 @@ impl Host {
 
     /// Stops all groups. Everything acknowledged is in the log; nothing is written out for it.
     pub async fn shutdown(&self) {
-        let supervisor = lock(&self.0.supervisor).take();
-        if let Some(supervisor) = supervisor {
-            supervisor.abort();
+        let watchers = [lock(&self.0.supervisor).take(), lock(&self.0.watcher).take()];
+        for watcher in watchers.into_iter().flatten() {
+            watcher.abort();
             // An abort answers an error, and that is what was asked for.
-            let _ = supervisor.await;
+            let _ = watcher.await;
         }
         // A merge ends at its next pause, so that nothing is written after this returns.
         self.0.inner.upkeep.merges.stop();
@@ -223,13 +254,15 @@ impl Host {
         for replica in running {
             replica.stop().await;
         }
-        self.0.inner.catalog_group.shutdown().await;
+        if let Some(group) = self.0.inner.catalog_group() {
+            group.shutdown().await;
+        }
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let tasks = [lock(&self.supervisor).take(), lock(&self.merger).take()];
+        let tasks = [&self.supervisor, &self.watcher, &self.merger].map(|task| lock(task).take());
         tasks.into_iter().flatten().for_each(|task| task.abort());
     }
 }

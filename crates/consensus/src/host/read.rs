@@ -5,7 +5,6 @@
 //! misleads nobody.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use futures::future::try_join_all;
 use varve_shard::{Phase, ShardView};
@@ -100,12 +99,6 @@ impl Inner {
                 _ => Err(ReadError::Stopped { shard, why }),
             },
         }
-    }
-
-    /// The catalog, showing all changes that were made before this call.
-    pub(super) async fn catalog_now(&self) -> Result<Arc<Catalog>, GroupError> {
-        self.catalog_group.read_index(self.settings.read_limit).await?;
-        Ok(self.catalog())
     }
 }
 

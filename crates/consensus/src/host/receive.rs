@@ -57,19 +57,19 @@ impl Host {
     /// # Errors
     ///
     /// Says why there is no reply; a transport hands the text to the sender.
-    pub async fn receive(
-        &self,
-        from: NodeId,
-        message: PeerMessage,
-    ) -> Result<Bytes, ReceiveError> {
+    pub async fn receive(&self, from: NodeId, message: PeerMessage) -> Result<Bytes, ReceiveError> {
         self.inner().receive(from, message).await
     }
 }
 
 impl Inner {
     async fn receive(&self, _from: NodeId, message: PeerMessage) -> Result<Bytes, ReceiveError> {
+        if message.kind == MessageKind::Catalog {
+            return self.answer_metadata(message.body).await;
+        }
         let Some(shard) = message.group.as_shard() else {
-            return self.receive_for(&self.catalog_group, message).await;
+            let group = self.catalog_group().ok_or(ReceiveError::NotHere(message.group))?;
+            return self.receive_for(&group, message).await;
         };
         match self.replica(shard) {
             Some(replica) => self.receive_for(&replica.group, message).await,
@@ -199,7 +199,6 @@ impl Inner {
         request: ControlRequest,
     ) -> Result<ControlReply, ReceiveError> {
         match request {
-            ControlRequest::Reports => Ok(ControlReply::Reports(self.reports())),
             ControlRequest::Propose(command) => {
                 Command::decode(&command).map_err(stopped)?;
                 let proposed = group.propose(command, self.settings.propose_limit).await;
@@ -219,10 +218,9 @@ impl Inner {
                     phase => Err(stopped(format!("{} is not sealed but {phase:?}", group.id))),
                 }
             }
-            ControlRequest::Roll(shard) => {
-                // Boxed, because rolling may itself ask a peer, which answers here.
-                let rolled = Box::pin(self.roll(shard)).await;
-                rolled.map(|()| ControlReply::Done).map_err(stopped)
+            ControlRequest::HandOver(to) => {
+                group.hand_over(to).await.map_err(stopped)?;
+                Ok(ControlReply::Done)
             }
         }
     }

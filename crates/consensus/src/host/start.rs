@@ -1,20 +1,24 @@
 //! Starting a node's groups, and founding a cluster on a new disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use varve_env::Env;
 use varve_placement::bucket_bits;
 use varve_types::{GroupId, NodeId, ReplicaId};
+use varve_wal::Wal;
 
 use super::identity::{self, Identity};
+use super::introduce::introduce;
+use super::metadata::{self, Admission, SeatFile};
 use super::{Handle, Host, HostOptions, Inner, NewDisk, merge, supervise};
-use crate::catalog::{Catalog, CatalogCommand, ClusterId, DiskId, NodeCard};
+use crate::catalog::{Catalog, CatalogCommand, CatalogFeed, ClusterId, NodeCard};
+use crate::driver::Liveness;
 use crate::errors::StartError;
 use crate::group::Group;
 use crate::log_store::LogStore;
@@ -24,11 +28,15 @@ use crate::upkeep::Upkeep;
 
 /// How long founding a cluster, or finding out that a sole voter leads, may take.
 const ALONE_LIMIT: Duration = Duration::from_secs(10);
+/// The ids that founding a cluster allots first.
+const FIRST_NODE: NodeId = NodeId(1);
+const FIRST_REPLICA: ReplicaId = ReplicaId(1);
 const POLL: Duration = Duration::from_millis(1);
 
 impl Host {
-    /// Opens the catalog's group and those of all shards that the catalog gives this node. A new
-    /// disk founds a cluster of one, or joins the one that invited it.
+    /// Opens the groups of all shards that the catalog gives this node, and the catalog's own if
+    /// the node has a seat in it. A new disk founds a cluster of one, or joins the one that took
+    /// it in.
     ///
     /// A node that is alone serves when this returns. One with peers serves each shard once a
     /// quorum of it is there.
@@ -38,145 +46,203 @@ impl Host {
     /// Names the file or group and the remedy. A shard that does not open is no error here: it is
     /// refused on its own, and [`Host::status`] says why.
     pub async fn start(options: HostOptions) -> Result<Self, StartError> {
-        let (identity, founds) = identify(&options).await?;
-        let env = &options.env;
-        let machine = CatalogMachine::open(env, options.dir.join("catalog")).await;
-        let machine = machine.map_err(|source| StartError::Disk {
-            action: "opening the catalog in",
-            path: options.dir.join("catalog"),
-            source,
-        })?;
-        let catalog = machine.watch();
-        require_log(&options, &catalog.borrow().clone()).await?;
-        let group = start_catalog(&options, identity, machine).await?;
-        if founds || may_be_unfounded(&options, &catalog) {
-            found(&options, identity, &group).await?;
+        let Beginning { identity, seat, founds, catalog } = begin(&options).await?;
+        let feed = Arc::new(CatalogFeed::new(catalog));
+        let group = match seat {
+            None => None,
+            Some(replica) => {
+                let HostOptions { env, dir, wal, transport, .. } = &options;
+                let (group, transport) = (GroupId::CATALOG, Arc::clone(transport));
+                let links = Links { group, from: replica, transport, random: env.random.clone() };
+                require_log(&options).await?;
+                Some(start_catalog(env, dir, wal, links, Arc::clone(&feed)).await?)
+            }
+        };
+        if let Some(group) = &group
+            && (founds || may_be_unfounded(&options, &feed))
+        {
+            found(&options, identity, group).await?;
         }
-        let alone = become_leader_if_alone(&group).await?;
-        let HostOptions {
-            env, dir, wal, groups_may_be_missing, transport, settings, on_fatal, ..
-        } = options;
-        let upkeep = Arc::new(Upkeep::new(settings.tail_bytes));
-        let inner = Arc::new(Inner {
-            env,
-            dir,
-            wal,
-            groups_may_be_missing,
-            node: identity.node,
-            cluster: identity.cluster,
-            settings,
-            transport,
-            on_fatal,
-            catalog,
-            catalog_group: group,
-            shards: Mutex::new(BTreeMap::new()),
-            requested: Mutex::new(BTreeSet::new()),
-            disk_is_low: AtomicBool::new(false),
-            upkeep,
-            wake: Notify::new(),
-        });
+        let alone = match &group {
+            Some(group) => become_leader_if_alone(group).await?,
+            None => false,
+        };
+        let inner = Arc::new(assemble(options, identity, feed, group));
         inner.reconcile().await;
         if alone {
             inner.wait_until_leading().await;
         }
         let supervisor = tokio::spawn(supervise::supervise(Arc::clone(&inner)));
+        let (watching, introducing) = (Arc::clone(&inner), Arc::clone(&inner));
+        let watcher = tokio::spawn(async move {
+            tokio::join!(metadata::watch_catalog(watching), introduce(introducing));
+        });
         let merger = tokio::spawn(merge::merge_whenever_due(Arc::clone(&inner)));
-        let (supervisor, merger) = (Mutex::new(Some(supervisor)), Mutex::new(Some(merger)));
-        Ok(Self(Arc::new(Handle { inner, supervisor, merger })))
+        let [supervisor, watcher, merger] =
+            [supervisor, watcher, merger].map(|task| Mutex::new(Some(task)));
+        Ok(Self(Arc::new(Handle { inner, supervisor, watcher, merger })))
     }
 }
 
-/// Which node this disk is, and whether it founds a cluster now.
-async fn identify(options: &HostOptions) -> Result<(Identity, bool), StartError> {
+fn assemble(
+    options: HostOptions,
+    identity: Identity,
+    feed: Arc<CatalogFeed>,
+    group: Option<Group>,
+) -> Inner {
+    let card = card(&options, identity);
+    let HostOptions { env, dir, wal, groups_may_be_missing, transport, settings, on_fatal, .. } =
+        options;
+    let upkeep = Arc::new(Upkeep::new(settings.tail_bytes));
+    Inner {
+        env,
+        dir,
+        wal,
+        groups_may_be_missing,
+        node: identity.node,
+        cluster: identity.cluster,
+        settings,
+        transport,
+        on_fatal,
+        feed,
+        seat: metadata::Seat::new(group.map(Arc::new)),
+        card,
+        liveness: Liveness::default(),
+        catalog_is_fresh: AtomicBool::new(false),
+        is_swept: AtomicBool::new(false),
+        is_stopping: AtomicBool::new(false),
+        shards: Mutex::new(BTreeMap::new()),
+        requested: Mutex::new(BTreeSet::new()),
+        disk_is_low: AtomicBool::new(false),
+        upkeep,
+        wake: Notify::new(),
+    }
+}
+
+/// What this node says of itself.
+fn card(options: &HostOptions, identity: Identity) -> NodeCard {
+    NodeCard {
+        disk: identity.disk,
+        address: options.address.clone(),
+        zone: options.zone.clone(),
+        version: options.version.clone(),
+    }
+}
+
+/// What a disk is when the node starts on it.
+struct Beginning {
+    identity: Identity,
+    /// Its replica of the metadata group.
+    seat: Option<ReplicaId>,
+    /// Whether it founds a cluster now.
+    founds: bool,
+    /// The catalog as it was known last, beside what the metadata group's own files say.
+    catalog: Catalog,
+}
+
+async fn begin(options: &HostOptions) -> Result<Beginning, StartError> {
     let (env, dir) = (&options.env, &options.dir);
     if let Some(identity) = identity::read(env, dir).await? {
-        if let NewDisk::Join(invitation) = options.new_disk
-            && (invitation.cluster, invitation.node) != (identity.cluster, identity.node)
+        if options.log_is_new {
+            return Err(StartError::LogLost { path: dir.clone() });
+        }
+        if let NewDisk::Join(admission) = &options.new_disk
+            && (admission.cluster, admission.node) != (identity.cluster, identity.node)
         {
             let Identity { cluster, node, .. } = identity;
             return Err(StartError::OtherNode { cluster, node });
         }
-        return Ok((identity, false));
+        let seat = SeatFile::read(env, dir).await?.unwrap_or(identity.first_replica);
+        let catalog = metadata::read_watched(env, dir).await?.unwrap_or_default();
+        return Ok(Beginning { identity, seat, founds: false, catalog });
     }
     if !options.wal.groups().is_empty() {
         return Err(StartError::IdentityLost { path: identity::path(dir) });
     }
-    let (identity, founds) = match options.new_disk {
-        NewDisk::Join(invitation) => {
-            let super::Invitation { cluster, node, replica } = invitation;
-            (Identity { cluster, node, replica }, false)
+    let beginning = match &options.new_disk {
+        NewDisk::Join(admission) => {
+            let Admission { cluster, node, disk, .. } = *admission;
+            let catalog = admission.catalog()?;
+            metadata::write_watched(env, dir, &catalog).await?;
+            let identity = Identity { cluster, node, disk, first_replica: None };
+            Beginning { identity, seat: None, founds: false, catalog }
         }
-        NewDisk::Found => (first_identity(env), true),
+        NewDisk::Found => {
+            let seat = Some(FIRST_REPLICA);
+            SeatFile::write(env, dir, seat).await?;
+            let identity = first_identity(env);
+            Beginning { identity, seat, founds: true, catalog: Catalog::default() }
+        }
     };
-    identity::write(env, dir, identity).await?;
-    Ok((identity, founds))
+    // Last, because from here on the disk is a node.
+    identity::write(env, dir, beginning.identity).await?;
+    Ok(beginning)
 }
 
 /// The identity of the node that founds a cluster: the catalog allots the same ids to it.
 fn first_identity(env: &Env) -> Identity {
-    let (high, low) = (env.random.next_u64(), env.random.next_u64());
-    let cluster = ClusterId(u128::from(high) << 64 | u128::from(low));
-    Identity { cluster, node: NodeId(1), replica: ReplicaId(1) }
+    let cluster = ClusterId(identity::draw(env).0);
+    Identity { cluster, node: FIRST_NODE, disk: identity::draw(env), first_replica: None }
 }
 
 /// A node that was to found a cluster may have stopped before it had. The one that founds is told
 /// so at every start, and is the first node.
-fn may_be_unfounded(options: &HostOptions, catalog: &watch::Receiver<Arc<Catalog>>) -> bool {
-    options.new_disk == NewDisk::Found && catalog.borrow().cluster.is_none()
+fn may_be_unfounded(options: &HostOptions, feed: &CatalogFeed) -> bool {
+    options.new_disk == NewDisk::Found && feed.latest().cluster.is_none()
 }
 
 /// Refuses to start without the log that the catalog and the shards here belong to: an empty log
 /// would look like that of a new node, and everything would be forgotten in silence.
-async fn require_log(options: &HostOptions, catalog: &Catalog) -> Result<(), StartError> {
+async fn require_log(options: &HostOptions) -> Result<(), StartError> {
     if options.wal.groups().contains(&GroupId::CATALOG) {
         return Ok(());
     }
-    let (disk, shards) = (Arc::clone(&options.env.disk), options.dir.join("shards"));
-    let any = move || disk.list(&shards).is_ok_and(|found| !found.is_empty());
-    if catalog.cluster.is_some() || options.env.blocking.run(any).await {
+    let disk = Arc::clone(&options.env.disk);
+    let (shards, saved) = (options.dir.join("shards"), options.dir.join("catalog").join("catalog"));
+    let any =
+        move || disk.exists(&saved) || disk.list(&shards).is_ok_and(|found| !found.is_empty());
+    if options.env.blocking.run(any).await {
         return Err(StartError::LogLost { path: options.dir.clone() });
     }
     Ok(())
 }
 
-async fn start_catalog(
-    options: &HostOptions,
-    identity: Identity,
-    machine: CatalogMachine,
+/// Starts the replica of the metadata group that `links` come from.
+pub(super) async fn start_catalog(
+    env: &Env,
+    dir: &Path,
+    wal: &Wal,
+    links: Links,
+    feed: Arc<CatalogFeed>,
 ) -> Result<Group, StartError> {
     let group = GroupId::CATALOG;
-    let log = options.wal.group(group);
+    let machine = CatalogMachine::open(env, dir.join("catalog"), feed).await;
+    let machine = machine.map_err(|source| StartError::Disk {
+        action: "opening the catalog in",
+        path: dir.join("catalog"),
+        source,
+    })?;
+    let log = wal.group(group);
     log.check().map_err(|error| StartError::Quarantined(error.to_string()))?;
-    let links = Links {
-        group,
-        from: identity.replica,
-        transport: Arc::clone(&options.transport),
-        random: options.env.random.clone(),
-    };
     let (log, machine) = (LogStore::new(log), Machine::Catalog(Box::new(machine)));
-    let started = Group::start(group, links, log, machine, options.env.clock.clone()).await;
+    let started = Group::start(group, links, log, machine, env.clock.clone()).await;
     started.map_err(|why| StartError::Raft { group, why })
 }
 
 /// Founds the cluster. Done twice, it is founded once.
 async fn found(options: &HostOptions, identity: Identity, group: &Group) -> Result<(), StartError> {
     let raft = |why| StartError::Raft { group: GroupId::CATALOG, why };
-    if identity.node != NodeId(1) {
+    if identity.node != FIRST_NODE {
         return Ok(());
     }
-    group.initialize(vec![(identity.replica, identity.node)]).await.map_err(raft)?;
+    group.initialize(vec![(FIRST_REPLICA, FIRST_NODE)]).await.map_err(raft)?;
     if !become_leader_if_alone(group).await? {
         // It has peers by now, so it was founded.
         return Ok(());
     }
     let command = CatalogCommand::Found {
         cluster: identity.cluster,
-        node: NodeCard {
-            disk: DiskId(u128::from(options.env.random.next_u64())),
-            address: options.address.clone(),
-            zone: options.zone.clone(),
-            version: String::new(),
-        },
+        node: card(options, identity),
         bits: bucket_bits(1),
     };
     let proposed = group.propose(command.encode(), ALONE_LIMIT).await;
@@ -211,8 +277,8 @@ impl Inner {
     }
 }
 
-/// Where the host keeps what.
 impl Inner {
+    /// Where files of the catalog lie while a peer sends them.
     pub(super) fn catalog_incoming(&self, transfer: u64) -> PathBuf {
         self.dir.join("catalog").join(format!("incoming-{transfer:016x}"))
     }

@@ -1,5 +1,5 @@
-//! The one task that looks after a node's groups, and, where the catalog is led, drives
-//! rollovers.
+//! The one task that looks after a node's groups, and, where the catalog is led, drives the
+//! cluster.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ use varve_types::{GroupId, LogIndex};
 
 use super::Inner;
 use crate::catalog::{Catalog, ShardState};
-use crate::rollover;
+use crate::driver;
 
 /// How often to look while a rollover is on its way.
 const BUSY_TICK: Duration = Duration::from_millis(10);
@@ -20,13 +20,21 @@ const BUSY_TICK: Duration = Duration::from_millis(10);
 const CATALOG_SAVE_ENTRIES: u64 = 256;
 
 pub(super) async fn supervise(inner: Arc<Inner>) {
-    let mut catalog = inner.catalog.clone();
+    let mut catalog = inner.feed.watch();
+    let mut led = false;
     loop {
+        inner.follow_seat().await;
+        inner.follow_members();
         inner.reconcile().await;
         inner.measure_disk().await;
-        let progressed = inner.catalog_group.leads() && rollover::drive(&inner).await;
-        if let Some(why) = inner.catalog_group.stopped() {
-            (inner.on_fatal)(&format!("the catalog's group stopped: {why}; restart the node"));
+        let leads = inner.leads_catalog();
+        if leads && !led {
+            inner.liveness.forget();
+        }
+        led = leads;
+        let progressed = leads && driver::drive(&inner).await;
+        if let Some(why) = inner.must_not_go_on() {
+            (inner.on_fatal)(&why);
             return;
         }
         if progressed {
@@ -48,6 +56,23 @@ pub(super) async fn supervise(inner: Arc<Inner>) {
 }
 
 impl Inner {
+    /// Why this node must stop, when it must.
+    fn must_not_go_on(&self) -> Option<String> {
+        if let Some(why) = self.catalog_group().and_then(|group| group.stopped()) {
+            return Some(format!("the catalog's group stopped: {why}; restart the node"));
+        }
+        let catalog = self.catalog();
+        let is_removed = catalog.cluster.is_some() && !catalog.nodes.contains_key(&self.node);
+        is_removed.then(|| {
+            format!(
+                "node {} was removed from the cluster; to use this machine again, move {} away and \
+                 start with --join",
+                self.node,
+                self.dir.display()
+            )
+        })
+    }
+
     /// Finds out whether blocks may still be taken.
     async fn measure_disk(&self) {
         let (disk, dir) = (Arc::clone(&self.env.disk), self.dir.clone());
@@ -72,14 +97,17 @@ impl Inner {
     /// many changes, and whoever keeps the log from being freed.
     async fn release_log(&self) {
         let pin = self.wal.pinning().filter(|pin| pin.held_bytes >= self.settings.log_bytes);
-        let saved = self.catalog_group.snapshot_index();
+        let seat = self.catalog_group();
+        let saved = seat.as_ref().and_then(|group| group.snapshot_index());
         let applied = self.catalog().applied;
         let number = |index: Option<LogIndex>| index.map_or(0, LogIndex::get);
         let unsaved = number(applied).saturating_sub(number(saved));
         let pins = |group: GroupId| pin.is_some_and(|pin| pin.group == group);
-        if unsaved >= CATALOG_SAVE_ENTRIES || pins(GroupId::CATALOG) {
+        if let Some(group) = seat
+            && (unsaved >= CATALOG_SAVE_ENTRIES || pins(GroupId::CATALOG))
+        {
             // A stopped group is noticed at the next look.
-            let _ = self.catalog_group.raft.trigger().snapshot().await;
+            let _ = group.raft.trigger().snapshot().await;
         }
         let shard = pin.and_then(|pin| pin.group.as_shard());
         if let Some(replica) = shard.and_then(|shard| self.replica(shard)) {

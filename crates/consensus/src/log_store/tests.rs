@@ -11,6 +11,7 @@ use varve_types::GroupId;
 use varve_wal::{Wal, WalOptions};
 
 use super::LogStore;
+use crate::catalog::{Catalog, CatalogFeed};
 use crate::machine::{CatalogMachine, Machine};
 use crate::raft_types::Types;
 use crate::runtime::Runtime;
@@ -27,7 +28,8 @@ impl StoreBuilder<Types, LogStore, Machine, Wal> for Builder {
         options.reserve_bytes = 1 << 16;
         let (wal, _) = Wal::open(&env, Path::new("/wal"), options).await.unwrap();
         let log = LogStore::new(wal.group(GroupId::CATALOG));
-        let machine = CatalogMachine::open(&env, PathBuf::from("/catalog")).await.unwrap();
+        let feed = Arc::new(CatalogFeed::new(Catalog::default()));
+        let machine = CatalogMachine::open(&env, PathBuf::from("/catalog"), feed).await.unwrap();
         Ok((wal, log, Machine::Catalog(Box::new(machine))))
     }
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use openraft::EntryPayload;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use varve_env::Env;
 use varve_types::LogIndex;
 
 use super::{SnapshotContent, SnapshotFile, framed};
-use crate::catalog::{Catalog, CatalogCommand};
+use crate::catalog::{Catalog, CatalogCommand, CatalogFeed, Change};
 use crate::codec::{CodecError, Position, Reader, Writer};
-use crate::raft_types::{Entry, Reply, StoredMembership};
+use crate::raft_types::{Entry, Payload, Reply, StoredMembership};
 
 const VERSION: u8 = 1;
 const MAGIC: [u8; 8] = *b"VARVECAT";
@@ -27,7 +27,7 @@ const FILE: &str = "catalog";
 pub(crate) struct CatalogMachine {
     catalog: Catalog,
     position: Position,
-    publish: watch::Sender<Arc<Catalog>>,
+    feed: Arc<CatalogFeed>,
     store: Arc<Store>,
 }
 
@@ -51,7 +51,7 @@ struct Store {
 
 impl CatalogMachine {
     /// Opens the catalog that is saved in a folder, or an empty one.
-    pub(crate) async fn open(env: &Env, dir: PathBuf) -> io::Result<Self> {
+    pub(crate) async fn open(env: &Env, dir: PathBuf, feed: Arc<CatalogFeed>) -> io::Result<Self> {
         let path = dir.join(FILE);
         let (disk, shown) = (Arc::clone(&env.disk), path.clone());
         let read = move || {
@@ -85,13 +85,8 @@ impl CatalogMachine {
         };
         let (writing, saved) = (Mutex::new(()), std::sync::Mutex::new(saved));
         let store = Arc::new(Store { env: env.clone(), path, writing, saved });
-        let (publish, _) = watch::channel(Arc::new(catalog.clone()));
-        Ok(Self { catalog, position, publish, store })
-    }
-
-    /// Follows the catalog as it is applied.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Catalog>> {
-        self.publish.subscribe()
+        feed.replace(&catalog);
+        Ok(Self { catalog, position, feed, store })
     }
 
     pub(crate) const fn position(&self) -> &Position {
@@ -107,14 +102,17 @@ impl CatalogMachine {
                 self.position.membership = StoredMembership::new(Some(entry.log_id), membership);
                 Reply::Nothing
             }
-            EntryPayload::Normal(payload) => match CatalogCommand::decode(payload.command) {
-                Ok(command) => {
-                    let reply = self.catalog.apply(index, payload.stamp, &command);
-                    self.publish.send_replace(Arc::new(self.catalog.clone()));
-                    Reply::Catalog(reply)
+            EntryPayload::Normal(payload) => {
+                match CatalogCommand::decode(payload.command.clone()) {
+                    Ok(command) => {
+                        let reply = self.catalog.apply(index, payload.stamp, &command);
+                        let Payload { stamp, command } = payload;
+                        self.feed.push(&self.catalog, Change { index, stamp, command });
+                        Reply::Catalog(reply)
+                    }
+                    Err(error) => Reply::Unreadable(error.to_string()),
                 }
-                Err(error) => Reply::Unreadable(error.to_string()),
-            },
+            }
         }
     }
 
@@ -146,7 +144,7 @@ impl CatalogMachine {
         }
         self.store.write(&position, file).await?;
         (self.position, self.catalog) = (position, catalog);
-        self.publish.send_replace(Arc::new(self.catalog.clone()));
+        self.feed.replace(&self.catalog);
         Ok(())
     }
 }

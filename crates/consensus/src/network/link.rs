@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::Stream;
+use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{
     NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
 };
 use openraft::network::{RPCOption, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
-    TransferLeaderResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use varve_env::Random;
 use varve_types::{GroupId, NodeId, ReplicaId};
 
+use super::pipeline::pipelined;
 use super::{MessageKind, PeerError, PeerMessage, PeerTransport, SnapshotInstall, SnapshotPiece};
 use crate::codec::{
     self, CodecError, Position, decode_append_reply, decode_transfer_reply, decode_vote,
@@ -24,6 +27,7 @@ use crate::codec::{
 use crate::machine::SnapshotContent;
 use crate::raft_types::{CommittedLeader, Place, Types, Vote};
 
+type AppendAnswers<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Types>>>;
 type Snapshot = openraft::Snapshot<CommittedLeader, u64, Place, SnapshotContent>;
 
 /// Makes the links of one replica to its peers.
@@ -36,6 +40,7 @@ pub(crate) struct Links {
 }
 
 /// The way to one peer.
+#[derive(Clone)]
 pub(crate) struct Link {
     links: Links,
     to: ReplicaId,
@@ -46,11 +51,27 @@ impl RaftNetworkFactory<Types> for Links {
     type Network = Link;
 
     async fn new_client(&mut self, target: u64, node: &Place) -> Link {
-        Link { links: self.clone(), to: ReplicaId(target), node: node.0 }
+        Link::new(self.clone(), ReplicaId(target), node.0)
     }
 }
 
 impl Link {
+    pub(super) const fn new(links: Links, to: ReplicaId, node: NodeId) -> Self {
+        Self { links, to, node }
+    }
+
+    /// Sends a message, and waits for as long as the reply takes.
+    pub(super) async fn exchange(
+        &self,
+        kind: MessageKind,
+        body: Bytes,
+    ) -> Result<Bytes, RPCError<Types>> {
+        let message = PeerMessage { group: self.links.group, to: self.to, kind, body };
+        // openraft waits before it tries an unreachable peer again.
+        let failed = |error: PeerError| RPCError::Unreachable(Unreachable::new(&error));
+        self.links.transport.send(self.node, message).await.map_err(failed)
+    }
+
     async fn call<T>(
         &self,
         kind: MessageKind,
@@ -58,29 +79,18 @@ impl Link {
         limit: Duration,
         decode: impl FnOnce(Bytes) -> Result<T, CodecError>,
     ) -> Result<T, RPCError<Types>> {
-        let message = PeerMessage { group: self.links.group, to: self.to, kind, body };
-        let sent = self.links.transport.send(self.node, message);
-        let reply = tokio::time::timeout(limit, sent).await.map_err(|_| {
-            RPCError::Timeout(Timeout {
-                action: match kind {
-                    MessageKind::Vote | MessageKind::PreVote => RPCTypes::Vote,
-                    MessageKind::Transfer => RPCTypes::TransferLeader,
-                    MessageKind::SnapshotPiece | MessageKind::SnapshotInstall => {
-                        RPCTypes::InstallSnapshot
-                    }
-                    _ => RPCTypes::AppendEntries,
-                },
-                id: self.links.from.get(),
-                target: self.to.get(),
-                timeout: limit,
-            })
-        })?;
-        let bytes = reply.map_err(|error| match error {
-            // openraft waits before it tries an unreachable peer again.
-            PeerError::Unreachable { .. } => RPCError::Unreachable(Unreachable::new(&error)),
-            PeerError::Refused(_) => RPCError::Unreachable(Unreachable::new(&error)),
-        })?;
-        decode(bytes).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+        let sent = tokio::time::timeout(limit, self.exchange(kind, body)).await;
+        let reply = sent.map_err(|_| self.timeout(rpc_of(kind), limit))??;
+        decode(reply).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+    }
+
+    pub(super) fn append_timeout(&self, limit: Duration) -> RPCError<Types> {
+        self.timeout(RPCTypes::AppendEntries, limit)
+    }
+
+    const fn timeout(&self, action: RPCTypes, timeout: Duration) -> RPCError<Types> {
+        let (id, target) = (self.links.from.get(), self.to.get());
+        RPCError::Timeout(Timeout { action, id, target, timeout })
     }
 
     async fn send_files(
@@ -131,6 +141,15 @@ impl Link {
     }
 }
 
+const fn rpc_of(kind: MessageKind) -> RPCTypes {
+    match kind {
+        MessageKind::Vote | MessageKind::PreVote => RPCTypes::Vote,
+        MessageKind::Transfer => RPCTypes::TransferLeader,
+        MessageKind::SnapshotPiece | MessageKind::SnapshotInstall => RPCTypes::InstallSnapshot,
+        _ => RPCTypes::AppendEntries,
+    }
+}
+
 fn streaming(error: RPCError<Types>) -> StreamingError<Types> {
     match error {
         RPCError::Timeout(error) => StreamingError::Timeout(error),
@@ -150,6 +169,18 @@ impl RaftNetworkV2<Types> for Link {
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
         let body = codec::encode_append(&rpc);
         self.call(MessageKind::Append, body, option.hard_ttl(), decode_append_reply).await
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        _option: RPCOption,
+    ) -> BoxFuture<'s, Result<AppendAnswers<'s>, RPCError<Types>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types>> + Send + Unpin + 'static,
+    {
+        let answers: AppendAnswers<'s> = Box::pin(pipelined(self.clone(), input));
+        Box::pin(std::future::ready(Ok(answers)))
     }
 
     async fn vote(

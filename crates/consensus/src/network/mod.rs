@@ -5,6 +5,7 @@
 
 mod link;
 mod message;
+mod pipeline;
 mod snapshot;
 mod transport;
 

@@ -9,13 +9,11 @@
 //!
 //! [`plan`] decides from the catalog and from what replicas report, and keeps no state: after a
 //! crash anywhere the next look continues. Doing a step twice changes nothing. Only the node that
-//! leads the metadata group acts on it. Giving up a successor whose nodes are gone is not
-//! implemented: its bucket's old shard takes the writes meanwhile.
+//! leads the metadata group acts on it ([`crate::driver`]). Giving up a successor whose nodes are
+//! gone is not implemented: its bucket's old shard takes the writes meanwhile.
 
 mod control;
-mod drive;
 mod plan;
 
 pub(crate) use control::{ControlReply, ControlRequest};
-pub(crate) use drive::drive;
-pub(crate) use plan::{Observations, ReplicaReport, SeenPhase, Step, Written, plan};
+pub(crate) use plan::{Step, plan};

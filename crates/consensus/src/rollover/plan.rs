@@ -1,58 +1,15 @@
 //! What to do next, as data: a pure function of the catalog, the replicas' reports and the time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::fmt;
 
-use varve_placement::{Candidate, Standing, bucket_bits, place};
-use varve_shard::{EventSpans, Successor};
-use varve_types::{ContentDigest, HashRange, NodeId, ShardId, TimestampNs};
+use varve_placement::{bucket_bits, place};
+use varve_shard::Successor;
+use varve_types::{HashRange, NodeId, ShardId, TimestampNs};
 
 use crate::catalog::{Catalog, Closed, ShardEntry, ShardState, SuccessorPlan};
-
-/// What is known of the running replicas, and what was asked for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Observations {
-    /// The replicas that answered.
-    pub(crate) reports: BTreeMap<(ShardId, NodeId), ReplicaReport>,
-    /// Shards that are to be rolled whatever their age.
-    pub(crate) requested: BTreeSet<ShardId>,
-}
-
-/// What one replica says of its shard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ReplicaReport {
-    /// Whether it leads.
-    pub(crate) leads: bool,
-    /// Where the shard stands, as far as this replica applied the log.
-    pub(crate) phase: SeenPhase,
-    /// Rows stored.
-    pub(crate) rows: u64,
-    /// Encoded bytes of them, in memory and on disk.
-    pub(crate) bytes: u64,
-    /// What is durable here, once that is all there will ever be.
-    pub(crate) written: Option<Written>,
-}
-
-/// A shard's phase, without its details.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SeenPhase {
-    /// It refuses writes until it has inherited.
-    AwaitingInherit,
-    /// It takes writes.
-    Open,
-    /// It has applied its seal.
-    Sealed,
-}
-
-/// A sealed shard's content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Written {
-    /// Rows stored.
-    pub(crate) rows: u64,
-    /// Their digest.
-    pub(crate) digest: ContentDigest,
-    /// When they happened.
-    pub(crate) events: EventSpans,
-}
+use crate::driver::{Observations, ReplicaReport, SeenPhase, Written};
+use crate::membership::candidates;
 
 /// One step of a rollover. Doing it twice, or late, changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +71,7 @@ pub(crate) fn plan(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> 
 /// Successors for shards that are due. A change of the number of buckets happens here: ranges of
 /// fewer bits than wanted are split, and those of more bits are joined with their neighbours.
 fn preparations(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> Vec<Step> {
-    let active = catalog.nodes.values().filter(|node| !node.draining).count();
+    let active = catalog.nodes.values().filter(|node| node.is_usable()).count();
     let bits = catalog.settings.bucket_bits.unwrap_or_else(|| bucket_bits(active));
     let rollable =
         |shard: &ShardEntry| shard.state == ShardState::Open && shard.successors.is_empty();
@@ -138,7 +95,7 @@ fn preparations(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> Vec
         let ranges = split_to(space, bits);
         let wanted = usize::try_from(catalog.settings.replicas).unwrap_or(usize::MAX);
         // Without a node to place them on there is nothing to do: windows stretch.
-        let Ok(placed) = place(candidates(catalog), ranges.len(), wanted) else { continue };
+        let Ok(placed) = place(candidates(catalog, seen), ranges.len(), wanted) else { continue };
         done.extend(predecessors.iter().map(|(id, _)| *id));
         steps.push(Step::Prepare {
             predecessors: predecessors.iter().map(|(id, _)| *id).collect(),
@@ -186,21 +143,6 @@ fn split_to(range: HashRange, bits: u8) -> Vec<HashRange> {
         }
         _ => vec![range],
     }
-}
-
-fn candidates(catalog: &Catalog) -> Vec<Candidate> {
-    let load = |node: NodeId| {
-        let live = catalog.shards.values().filter(|shard| is_live(shard));
-        let held = live.filter(|shard| shard.replicas.values().any(|holder| *holder == node));
-        u32::try_from(held.count()).unwrap_or(u32::MAX)
-    };
-    let candidate = |(id, node): (&NodeId, &crate::catalog::Node)| Candidate {
-        node: *id,
-        zone: node.zone.clone(),
-        standing: if node.draining { Standing::Draining } else { Standing::Active },
-        load: load(*id),
-    };
-    catalog.nodes.iter().map(candidate).collect()
 }
 
 fn leader(seen: &Observations, id: ShardId, shard: &ShardEntry) -> Option<NodeId> {
@@ -291,6 +233,36 @@ fn closing(
         shard: id,
         closed: Closed { holders, rows, digest, events, finished: None },
     })
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list<T: fmt::Display>(items: impl Iterator<Item = T>) -> String {
+            items.map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+        }
+        match self {
+            Self::Prepare { predecessors, successors } => {
+                let after = successors
+                    .iter()
+                    .map(|(range, nodes)| format!("{range} on {}", list(nodes.iter())));
+                write!(f, "prepare after {}: {}", list(predecessors.iter()), list(after))
+            }
+            Self::Seal { shard, leader, successors } => {
+                let after = list(successors.iter().map(|after| after.shard));
+                write!(f, "seal {shard} at {leader} for {after}")
+            }
+            Self::RecordSealed(shard) => write!(f, "{shard} is sealed"),
+            Self::Inherit { shard, leader, from } => {
+                let from = list(from.iter().map(|(shard, node)| format!("{shard} at {node}")));
+                write!(f, "{shard} at {leader} inherits from {from}")
+            }
+            Self::RecordOpened(shard) => write!(f, "{shard} is open"),
+            Self::RecordClosed { shard, closed } => {
+                let holders = list(closed.holders.iter());
+                write!(f, "{shard} is closed with {} rows at {holders}", closed.rows)
+            }
+        }
+    }
 }
 
 impl From<&(HashRange, Vec<NodeId>)> for SuccessorPlan {

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::time::sleep;
 use varve_consensus::{
-    Host, MessageKind, NewDisk, PeerError, PeerMessage, PeerTransport, ProposeError, ShardState,
+    DiskId, Host, JoinRequest, MessageKind, NewDisk, PeerError, PeerMessage, PeerTransport,
+    ProposeError, ShardState,
 };
 use varve_env::sim::SimDisk;
 use varve_types::{NodeId, ShardId};
@@ -53,6 +54,18 @@ impl Switchboard {
     }
 }
 
+/// A disk of its own for each address.
+fn joiner(address: &str) -> JoinRequest {
+    let disk = address.bytes().fold(0, |number, byte| number << 8 | u128::from(byte));
+    JoinRequest {
+        cluster: None,
+        disk: DiskId(disk),
+        address: address.to_owned(),
+        zone: String::new(),
+        version: String::new(),
+    }
+}
+
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..3000 {
         if holds() {
@@ -71,8 +84,7 @@ async fn three(switchboard: &Switchboard) -> Vec<Host> {
     switchboard.plug(&first);
     let mut hosts = vec![first];
     for address in ["n2:1", "n3:1"] {
-        let invitation = hosts[0].invite(address, "").await.unwrap();
-        let joining = NewDisk::Join(invitation);
+        let joining = NewDisk::Join(hosts[0].admit(joiner(address)).await.unwrap());
         let joining = options(&SimDisk::new(), address, joining, Arc::clone(&transport)).await;
         let host = Host::start(joining).await.unwrap();
         switchboard.plug(&host);
@@ -202,13 +214,12 @@ fn a_node_that_joins_late_is_sent_the_catalog_whole() {
         }
         // Time to save the catalog, which lets its log be purged.
         sleep(Duration::from_secs(3)).await;
-        let invitation = first.invite("n2:1", "").await.unwrap();
-        let joining = NewDisk::Join(invitation);
+        let joining = NewDisk::Join(first.admit(joiner("n2:1")).await.unwrap());
         let disk = SimDisk::new();
         let joining = options(&disk, "n2:1", joining, Arc::clone(&transport)).await;
         let second = Host::start(joining).await.unwrap();
         switchboard.plug(&second);
+        eventually("a snapshot is sent", || switchboard.installs.load(Ordering::SeqCst) > 0).await;
         eventually("the catalogs are equal", || second.catalog() == first.catalog()).await;
-        assert!(switchboard.installs.load(Ordering::SeqCst) > 0, "no snapshot was sent");
     });
 }

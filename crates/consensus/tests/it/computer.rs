@@ -63,6 +63,8 @@ pub(crate) async fn options(
         groups_may_be_missing: report.groups_may_be_missing,
         address: address.to_owned(),
         zone: String::new(),
+        version: String::new(),
+        log_is_new: report.files == 0,
         new_disk,
         transport,
         settings: settings(),

@@ -1,0 +1,195 @@
+//! What nodes ask each other about the catalog, and what they answer.
+
+use bytes::Bytes;
+use varve_types::{LogIndex, NodeId, ShardId};
+
+use super::{Admission, JoinRequest};
+use crate::catalog::{CatalogNews, CatalogReply, ClusterId, DiskId, NodeCard};
+use crate::codec::{CodecError, Reader, Writer};
+use crate::driver::NodeReport;
+
+/// From 2 on as the rest of what a cluster of many nodes says.
+const VERSION: u8 = 2;
+
+/// A question about the catalog, to any node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MetadataRequest {
+    /// What the node's replicas are doing: for the node that leads the metadata group.
+    Report,
+    /// Propose this command, if you lead the metadata group.
+    Change(Bytes),
+    /// An index such that a catalog which has it shows all changes made before; if you lead.
+    Index,
+    /// What is new in the catalog to one who knows all up to here. It may take a while.
+    Watch(Option<LogIndex>),
+    /// Take this node in, if you lead.
+    Admit(JoinRequest),
+    /// Roll a shard over, if you lead.
+    Roll(ShardId),
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MetadataReply {
+    Report(NodeReport),
+    Changed(CatalogReply),
+    Index(Option<LogIndex>),
+    News(Option<CatalogNews>),
+    Admitted(Admission),
+    /// The joiner must change something before it asks again.
+    Rejected(String),
+    Done,
+    /// Somebody else leads the metadata group, as far as this node knows.
+    NotLeader(Option<NodeId>),
+    /// It did not work, and may when it is tried again.
+    Failed(String),
+}
+
+impl MetadataRequest {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut writer = Writer::new(VERSION);
+        match self {
+            Self::Report => writer.u8(1),
+            Self::Change(command) => {
+                writer.u8(2);
+                writer.bytes(command);
+            }
+            Self::Index => writer.u8(3),
+            Self::Watch(known) => {
+                writer.u8(4);
+                writer.option(*known, |writer, index| writer.u64(index.get()));
+            }
+            Self::Admit(request) => {
+                writer.u8(5);
+                request.write(&mut writer);
+            }
+            Self::Roll(shard) => {
+                writer.u8(6);
+                writer.u64(shard.get());
+            }
+        }
+        writer.finish()
+    }
+
+    pub(crate) fn decode(bytes: Bytes) -> Result<Self, CodecError> {
+        let mut reader = Reader::new("metadata request", VERSION, bytes)?;
+        let request = match reader.u8()? {
+            1 => Self::Report,
+            2 => Self::Change(reader.bytes()?),
+            3 => Self::Index,
+            4 => Self::Watch(reader.option(|reader| reader.u64().map(LogIndex))?),
+            5 => Self::Admit(JoinRequest::read(&mut reader)?),
+            6 => Self::Roll(ShardId(reader.u64()?)),
+            _ => return Err(reader.impossible("kind")),
+        };
+        reader.end()?;
+        Ok(request)
+    }
+}
+
+impl MetadataReply {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut writer = Writer::new(VERSION);
+        match self {
+            Self::Report(report) => {
+                writer.u8(1);
+                report.write(&mut writer);
+            }
+            Self::Changed(reply) => {
+                writer.u8(2);
+                match reply {
+                    CatalogReply::Done => writer.u8(1),
+                    CatalogReply::Node(node) => {
+                        writer.u8(2);
+                        writer.u64(node.get());
+                    }
+                    CatalogReply::Refused(why) => {
+                        writer.u8(3);
+                        writer.bytes(why.as_bytes());
+                    }
+                }
+            }
+            Self::Index(index) => {
+                writer.u8(3);
+                writer.option(*index, |writer, index| writer.u64(index.get()));
+            }
+            Self::News(news) => {
+                writer.u8(4);
+                writer.option(news.as_ref(), |writer, news| writer.bytes(&news.encode()));
+            }
+            Self::Admitted(admission) => {
+                writer.u8(5);
+                admission.write(&mut writer);
+            }
+            Self::Rejected(why) => {
+                writer.u8(6);
+                writer.bytes(why.as_bytes());
+            }
+            Self::Done => writer.u8(7),
+            Self::NotLeader(leader) => {
+                writer.u8(8);
+                writer.option(*leader, |writer, node| writer.u64(node.get()));
+            }
+            Self::Failed(why) => {
+                writer.u8(9);
+                writer.bytes(why.as_bytes());
+            }
+        }
+        writer.finish()
+    }
+
+    pub(crate) fn decode(bytes: Bytes) -> Result<Self, CodecError> {
+        let mut reader = Reader::new("metadata reply", VERSION, bytes)?;
+        let reply = match reader.u8()? {
+            1 => Self::Report(NodeReport::read(&mut reader)?),
+            2 => Self::Changed(match reader.u8()? {
+                1 => CatalogReply::Done,
+                2 => CatalogReply::Node(NodeId(reader.u64()?)),
+                3 => CatalogReply::Refused(reader.string("reason")?),
+                _ => return Err(reader.impossible("catalog reply")),
+            }),
+            3 => Self::Index(reader.option(|reader| reader.u64().map(LogIndex))?),
+            4 => Self::News(reader.option(|reader| CatalogNews::decode(reader.bytes()?))?),
+            5 => Self::Admitted(Admission::read(&mut reader)?),
+            6 => Self::Rejected(reader.string("reason")?),
+            7 => Self::Done,
+            8 => Self::NotLeader(reader.option(|reader| reader.u64().map(NodeId))?),
+            9 => Self::Failed(reader.string("reason")?),
+            _ => return Err(reader.impossible("kind")),
+        };
+        reader.end()?;
+        Ok(reply)
+    }
+}
+
+impl JoinRequest {
+    fn write(&self, writer: &mut Writer) {
+        writer.option(self.cluster, |writer, cluster| writer.u128(cluster.0));
+        let Self { disk, address, zone, version, .. } = self.clone();
+        NodeCard { disk, address, zone, version }.write(writer);
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, CodecError> {
+        let cluster = reader.option(|reader| reader.u128().map(ClusterId))?;
+        let NodeCard { disk, address, zone, version } = NodeCard::read(reader)?;
+        Ok(Self { cluster, disk, address, zone, version })
+    }
+}
+
+impl Admission {
+    fn write(&self, writer: &mut Writer) {
+        writer.u128(self.cluster.0);
+        writer.u64(self.node.get());
+        writer.u128(self.disk.0);
+        writer.bytes(&self.catalog);
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, CodecError> {
+        Ok(Self {
+            cluster: ClusterId(reader.u128()?),
+            node: NodeId(reader.u64()?),
+            disk: DiskId(reader.u128()?),
+            catalog: reader.bytes()?,
+        })
+    }
+}

@@ -1,0 +1,335 @@
+//! Scenarios of membership: a catalog and a look in, moves out.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+use varve_types::{ContentDigest, GroupId, LogIndex, ShardId, TimestampNs};
+
+use super::*;
+use crate::catalog::{
+    CatalogCommand, CatalogReply, Closed, ClusterId, DiskId, FilesDigest, NodeCard,
+};
+use crate::driver::{ClosedReport, HeldFiles, ReplicaReport, SeenPhase};
+
+/// A cluster in which every node answers, every group has the members that the catalog names, and
+/// every copy arrives, at once.
+struct World {
+    catalog: Catalog,
+    seen: Observations,
+    next: u64,
+}
+
+const MINUTE_NS: u64 = 60 * 1_000_000_000;
+
+fn card(node: u64) -> NodeCard {
+    NodeCard { disk: DiskId(node.into()), address: format!("{node}:1"), ..NodeCard::default() }
+}
+
+impl World {
+    fn new() -> Self {
+        let (catalog, seen) = (Catalog::default(), Observations::default());
+        let mut world = Self { catalog, seen, next: 0 };
+        let cluster = ClusterId(1);
+        world.apply(&CatalogCommand::Found { cluster, node: card(1), bits: 0 });
+        world.here(1);
+        world
+    }
+
+    fn of(nodes: u64) -> Self {
+        let mut world = Self::new();
+        for node in 2..=nodes {
+            world.join(node);
+        }
+        world.settle();
+        world
+    }
+
+    fn apply(&mut self, command: &CatalogCommand) {
+        let reply = self.catalog.apply(LogIndex(self.next), TimestampNs(0), command);
+        assert!(!matches!(reply, CatalogReply::Refused(_)), "{command:?}: {reply:?}");
+        self.next += 1;
+    }
+
+    fn join(&mut self, node: u64) {
+        self.apply(&CatalogCommand::AddNode { node: card(node), instead_of: None });
+        self.here(node);
+    }
+
+    fn here(&mut self, node: u64) {
+        self.seen.silent_ns.insert(NodeId(node), 0);
+    }
+
+    fn gone(&mut self, node: u64, minutes: u64) {
+        self.seen.silent_ns.insert(NodeId(node), minutes * MINUTE_NS);
+    }
+
+    fn drain(&mut self, node: u64) {
+        self.apply(&CatalogCommand::SetDraining { node: NodeId(node), draining: true });
+    }
+
+    /// Closes the first shard, on all nodes that have it, behind an empty successor.
+    fn close(&mut self) {
+        let shard = ShardId(1);
+        let entry = &self.catalog.shards[&shard];
+        let (range, nodes) = (entry.range, entry.replicas.values().copied().collect::<Vec<_>>());
+        let successors = vec![crate::catalog::SuccessorPlan { range, nodes: nodes.clone() }];
+        self.apply(&CatalogCommand::Prepare { predecessors: vec![shard], successors });
+        self.apply(&CatalogCommand::Sealed { shard });
+        self.apply(&CatalogCommand::Opened { shard: ShardId(2) });
+        let closed = Closed {
+            holders: nodes.into_iter().collect(),
+            rows: 5,
+            digest: ContentDigest(5),
+            events: varve_shard::EventSpans::default(),
+            finished: None,
+        };
+        self.apply(&CatalogCommand::Closed { shard, closed });
+    }
+
+    /// Groups come to be what the catalog says; the replica on the lowest node here leads, unless
+    /// the one that led still can.
+    fn look(&mut self) {
+        let led: Vec<_> = self.seen.reports.iter().filter(|(_, report)| report.leads).collect();
+        let led: BTreeSet<_> = led.into_iter().map(|(key, _)| *key).collect();
+        self.seen.reports.clear();
+        let here = |node: &NodeId| self.seen.silent_ns.get(node) == Some(&0);
+        for (id, shard) in &self.catalog.shards {
+            let staying: Vec<_> = shard.staying().filter(|(_, node)| here(node)).collect();
+            let leader =
+                staying.iter().map(|(_, node)| *node).find(|node| led.contains(&(*id, *node)));
+            let leader = leader.or_else(|| staying.first().map(|(_, node)| *node));
+            if shard.state != ShardState::Open {
+                continue;
+            }
+            for (_, node) in &staying {
+                let report = ReplicaReport {
+                    leads: leader == Some(*node),
+                    phase: SeenPhase::Open,
+                    applied: Some(LogIndex(9)),
+                    rows: 5,
+                    bytes: 500,
+                    members: shard.staying().map(|(replica, _)| replica).collect(),
+                    written: None,
+                };
+                self.seen.reports.insert((*id, *node), report);
+            }
+        }
+        let members = crate::catalog::staying(&self.catalog.replicas, &self.catalog.leaving);
+        self.seen.metadata = members.map(|(replica, _)| replica).collect();
+        self.seen.metadata_leader = self.seen.metadata.first().copied();
+    }
+
+    /// What is planned now, which is then done.
+    fn step(&mut self) -> Vec<String> {
+        self.look();
+        let moves = plan(&self.catalog, &self.seen);
+        for change in &moves {
+            match change {
+                Move::Change(command) => self.apply(command),
+                Move::Lead { shard, leader, to } => {
+                    let to = self.catalog.shards[shard].replicas[to];
+                    for (node, leads) in [(*leader, false), (to, true)] {
+                        self.seen.reports.get_mut(&(*shard, node)).unwrap().leads = leads;
+                    }
+                }
+                Move::LeadCatalog { .. } => {}
+            }
+        }
+        moves.iter().map(ToString::to_string).collect()
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..50 {
+            if self.step().is_empty() {
+                return;
+            }
+        }
+        panic!("it never comes to rest: {:?}", self.step());
+    }
+
+    /// All that is done until nothing is left to do.
+    fn check(&mut self, expected: &Expect) {
+        let mut shown = String::new();
+        for _ in 0..50 {
+            let steps = self.step();
+            if steps.is_empty() {
+                return expected.assert_eq(&shown);
+            }
+            writeln!(shown, "{}", steps.join("; ")).unwrap();
+        }
+        panic!("it never comes to rest: {shown}");
+    }
+
+    fn holds(&mut self, shard: u64, node: u64, files: u128, finished: bool) {
+        let held =
+            HeldFiles { rows: 5, digest: ContentDigest(5), files: FilesDigest(files), finished };
+        let report = ClosedReport { shard: ShardId(shard), held: Some(held), problem: None };
+        self.seen.closed.push((NodeId(node), report));
+    }
+}
+
+#[test]
+fn nodes_that_join_come_into_the_metadata_group_and_open_shards() {
+    let mut world = World::new();
+    world.check(&expect![""]);
+    world.join(2);
+    world.check(&expect![[r#"
+        catalog: node 2 is to hold a replica; shard 1: node 2 is to hold a replica
+    "#]]);
+    world.join(3);
+    world.check(&expect![[r#"
+        catalog: node 3 is to hold a replica; shard 1: node 3 is to hold a replica
+    "#]]);
+    world.join(4);
+    world.check(&expect![""]);
+    world.join(5);
+    world.check(&expect![[r#"
+        catalog: node 4 is to hold a replica
+        catalog: node 5 is to hold a replica
+    "#]]);
+}
+
+#[test]
+fn a_replica_is_not_counted_on_before_it_has_come() {
+    let mut world = World::of(3);
+    world.join(4);
+    world.drain(2);
+    world.look();
+    let steps = plan(&world.catalog, &world.seen);
+    let added: Vec<_> = steps.iter().map(ToString::to_string).collect();
+    assert!(added.contains(&"shard 1: node 4 is to hold a replica".to_owned()), "{added:?}");
+    world.step();
+    // The new replica is in the catalog and not in the group: nothing goes, and nothing more comes.
+    let members = world.seen.reports.values().next().unwrap().members.clone();
+    assert!(
+        members
+            .iter()
+            .all(|replica| world.catalog.shards[&ShardId(1)].replicas.contains_key(replica))
+    );
+    let steps: Vec<_> = plan(&world.catalog, &world.seen)
+        .into_iter()
+        .filter(|step| matches!(step, Move::Change(CatalogCommand::RetireReplica { group, .. } | CatalogCommand::AddReplica { group, .. }) if *group != GroupId::CATALOG))
+        .collect();
+    assert_eq!(steps, []);
+}
+
+#[test]
+fn a_node_that_is_gone_for_long_is_replaced_and_counts_again_when_it_is_back() {
+    let mut world = World::of(4);
+    world.gone(2, 4);
+    world.check(&expect![""]);
+    world.gone(2, 5);
+    world.check(&expect![[r#"
+        node 2 has been gone for long: what it held is replaced
+        catalog: node 4 is to hold a replica; shard 1: node 4 is to hold a replica
+        catalog: replica 3 is to go; shard 1: replica 4 is to go
+        catalog: replica 3 has gone; shard 1: replica 4 has gone
+    "#]]);
+    world.here(2);
+    world.check(&expect![[r#"
+        node 2 is back
+    "#]]);
+}
+
+#[test]
+fn what_nobody_can_replace_is_kept() {
+    let mut world = World::of(3);
+    world.gone(3, 60);
+    world.check(&expect![[r#"
+        node 3 has been gone for long: what it held is replaced
+    "#]]);
+    assert_eq!(world.catalog.shards[&ShardId(1)].replicas.len(), 3);
+    world.join(4);
+    world.check(&expect![[r#"
+        catalog: node 4 is to hold a replica; shard 1: node 4 is to hold a replica
+        catalog: replica 5 is to go; shard 1: replica 6 is to go
+        catalog: replica 5 has gone; shard 1: replica 6 has gone
+    "#]]);
+}
+
+#[test]
+fn a_draining_node_hands_over_and_goes() {
+    let mut world = World::of(4);
+    world.drain(1);
+    world.check(&expect![[r#"
+        catalog: node 4 is to hold a replica; shard 1: node 4 is to hold a replica; shard 1: node 1 hands over to replica 4
+        catalog: replica 1 is to go; shard 1: replica 2 is to go
+        catalog: replica 1 has gone; shard 1: replica 2 has gone
+    "#]]);
+    assert!(world.catalog.shards.values().all(|shard| shard.replica_on(NodeId(1)).is_none()));
+    world.apply(&CatalogCommand::RemoveNode { node: NodeId(1) });
+}
+
+#[test]
+fn copies_of_closed_shards_are_made_before_others_go() {
+    let mut world = World::of(3);
+    world.close();
+    world.settle();
+    world.join(4);
+    world.gone(2, 9);
+    world.check(&expect![[r#"
+        node 2 has been gone for long: what it held is replaced
+        catalog: node 4 is to hold a replica; shard 1: node 4 is to hold a replica; shard 2: node 4 is to hold a replica
+        catalog: replica 3 is to go; shard 2: replica 8 is to go
+        catalog: replica 3 has gone; shard 2: replica 8 has gone
+    "#]]);
+    world.holds(1, 4, 7, false);
+    world.check(&expect![[r#"
+        shard 1: node 4 holds all of it
+        shard 1: replica 4 is to go
+        shard 1: replica 4 has gone
+    "#]]);
+}
+
+#[test]
+fn final_files_are_recorded_once_and_then_their_holders() {
+    let mut world = World::of(3);
+    world.close();
+    world.settle();
+    world.holds(1, 1, 7, true);
+    world.holds(1, 2, 8, false);
+    world.check(&expect![[r#"
+        shard 1: node 1 made its final files, 00000000000000000000000000000007
+    "#]]);
+    world.seen.closed.clear();
+    world.holds(1, 2, 7, true);
+    world.check(&expect![[r#"
+        shard 1: node 2 holds all of it
+    "#]]);
+    let damaged = ClosedReport { shard: ShardId(1), held: None, problem: Some("rot".to_owned()) };
+    world.seen.closed = vec![(NodeId(1), damaged)];
+    world.check(&expect![[r#"
+        shard 1: what node 1 held is damaged or gone
+    "#]]);
+}
+
+#[test]
+fn leaders_spread() {
+    let mut world = World::of(3);
+    let mut settings = world.catalog.settings.clone();
+    settings.bucket_bits = Some(2);
+    world.apply(&CatalogCommand::Set(settings));
+    let ranges = varve_types::HashRange::split_space(2);
+    let nodes = vec![NodeId(1), NodeId(2), NodeId(3)];
+    let successors =
+        ranges.map(|range| crate::catalog::SuccessorPlan { range, nodes: nodes.clone() }).collect();
+    let predecessors = vec![ShardId(1)];
+    world.apply(&CatalogCommand::Prepare { predecessors, successors });
+    world.apply(&CatalogCommand::Sealed { shard: ShardId(1) });
+    for shard in 2..=5 {
+        world.apply(&CatalogCommand::Opened { shard: ShardId(shard) });
+    }
+    let closed = Closed {
+        holders: nodes.iter().copied().collect(),
+        rows: 0,
+        digest: ContentDigest(0),
+        events: varve_shard::EventSpans::default(),
+        finished: None,
+    };
+    world.apply(&CatalogCommand::Closed { shard: ShardId(1), closed });
+    world.check(&expect![[r#"
+        shard 5: node 1 hands over to replica 17
+        shard 4: node 1 hands over to replica 15
+    "#]]);
+}

@@ -105,6 +105,24 @@ impl Host {
         catalog.nodes.iter().map(status).collect()
     }
 
+    /// Whether a node that connects may be a member of this cluster. One that is not known here yet
+    /// may have joined a moment ago.
+    ///
+    /// # Errors
+    ///
+    /// Says why not, and what to do, for the other side's log.
+    pub fn check_peer(&self, from: NodeId) -> Result<(), String> {
+        let catalog = self.inner().catalog();
+        let known = catalog.nodes.contains_key(&from);
+        if known || catalog.cluster.is_none() || from.get() > catalog.next.node {
+            return Ok(());
+        }
+        Err(format!(
+            "node {from} was removed from the cluster; to use its machine again, move its data \
+             directory away and start it with --join"
+        ))
+    }
+
     /// Begins to empty a node, or stops it. A node that is being emptied is given nothing new, and
     /// what it has is copied to others before it goes.
     ///

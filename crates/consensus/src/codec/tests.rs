@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use varve_types::{LogIndex, NodeId, TimestampNs};
 
 use super::*;
-use crate::network::{PeerMessage, SnapshotInstall, SnapshotPiece};
+use crate::network::PeerMessage;
 use crate::raft_types::{
     Entry, LogId, Membership, Payload, Place, StoredMembership, Types, Vote, log_id,
 };
@@ -118,8 +118,6 @@ proptest! {
         let _ = decode_log_id(bytes.clone());
         let _ = Position::decode(bytes.clone());
         let _ = PeerMessage::from_parts(bytes.clone(), Bytes::new());
-        let _ = SnapshotPiece::decode(bytes.clone());
-        let _ = SnapshotInstall::decode(bytes.clone());
         let _ = ControlRequest::decode(bytes.clone());
         let _ = ControlReply::decode(bytes);
     }

@@ -2,6 +2,7 @@
 //! node asks of them.
 
 mod cluster;
+mod files;
 mod identity;
 mod introduce;
 mod leave;
@@ -108,6 +109,13 @@ pub struct HostSettings {
     pub log_bytes: u64,
     /// How many bytes of segments merges may write each second.
     pub merge_bytes_per_s: u64,
+    /// How many bytes of files may be copied each second: from here as snapshots, and to here of
+    /// closed shards.
+    pub repair_bytes_per_s: u64,
+    /// How many bytes of closed shards are read again each second, to find damage.
+    pub scrub_bytes_per_s: u64,
+    /// How long a closed shard that was read again rests before it is the next time.
+    pub scrub_every: Duration,
     /// How often the node looks at its groups when nothing happens.
     pub tick: Duration,
 }
@@ -123,6 +131,9 @@ impl Default for HostSettings {
             free_bytes_min: 256 << 20,
             log_bytes: 256 << 20,
             merge_bytes_per_s: 64 << 20,
+            repair_bytes_per_s: 64 << 20,
+            scrub_bytes_per_s: 4 << 20,
+            scrub_every: Duration::from_secs(24 * 3600),
             tick: Duration::from_secs(1),
         }
     }
@@ -214,7 +225,7 @@ impl Inner {
 
     fn links(&self, group: GroupId, from: ReplicaId) -> Links {
         let transport = Arc::clone(&self.transport);
-        Links { group, from, transport, random: self.env.random.clone() }
+        Links { group, from, transport, pace: Arc::clone(&self.upkeep.copying) }
     }
 }
 

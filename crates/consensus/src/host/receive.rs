@@ -1,19 +1,14 @@
 //! Answering what peers send.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use bytes::Bytes;
-use varve_env::{Blocking, Disk, OpenMode};
 use varve_shard::{Command, Outcome};
 use varve_types::{GroupId, NodeId};
 
 use super::{Host, Inner};
 use crate::codec::{self, CodecError};
-use crate::group::{Group, Raft};
-use crate::machine::{SnapshotContent, SnapshotFile};
-use crate::network::{MessageKind, PeerMessage, SnapshotInstall, SnapshotPiece};
-use crate::raft_types::{Reply, SnapshotMeta};
+use crate::group::Group;
+use crate::network::{MessageKind, PeerMessage, SnapshotInstall, SnapshotOffer, SnapshotPiece};
+use crate::raft_types::Reply;
 use crate::rollover::{ControlReply, ControlRequest};
 
 /// Why a peer's message gets no reply. The transport carries the text back.
@@ -114,6 +109,10 @@ impl Inner {
                 let reply = raft.handle_transfer_leader(request).await.map_err(stopped)?;
                 Ok(codec::encode_transfer_reply(&reply))
             }
+            MessageKind::SnapshotOffer => {
+                let offer = SnapshotOffer::decode(message.body)?;
+                Ok(self.consider(group.id, offer).await?.encode())
+            }
             MessageKind::SnapshotPiece => {
                 let piece = SnapshotPiece::decode(message.body)?;
                 self.store_piece(group.id, piece).await?;
@@ -133,63 +132,6 @@ impl Inner {
             | MessageKind::Files
             | MessageKind::Query => Err(ReceiveError::NotForGroups(message.kind)),
         }
-    }
-
-    fn incoming(&self, group: GroupId, transfer: u64) -> Result<PathBuf, ReceiveError> {
-        match group.as_shard() {
-            None => Ok(self.catalog_incoming(transfer)),
-            Some(shard) => {
-                let replica = self.replica(shard).ok_or(ReceiveError::NotHere(group))?;
-                Ok(replica.home.incoming(transfer))
-            }
-        }
-    }
-
-    async fn store_piece(&self, group: GroupId, piece: SnapshotPiece) -> Result<(), ReceiveError> {
-        let dir = self.incoming(group, piece.transfer)?;
-        let disk = Arc::clone(&self.env.disk);
-        let store = move || {
-            disk.create_dir_all(&dir)?;
-            let file = disk.open(&dir.join(&piece.name), OpenMode::Create)?;
-            file.write_all_at(&piece.bytes, piece.offset)
-        };
-        let stored = self.env.blocking.run(store).await;
-        stored.map_err(|error| ReceiveError::Snapshot { group, why: error.to_string() })
-    }
-
-    async fn install(
-        &self,
-        group: GroupId,
-        raft: &Raft,
-        install: SnapshotInstall,
-    ) -> Result<Bytes, ReceiveError> {
-        let dir = self.incoming(group, install.transfer)?;
-        let installed = self.install_from(group, raft, install, dir.clone()).await;
-        let disk = Arc::clone(&self.env.disk);
-        // What cannot be removed now is at the next start.
-        let _ = self.env.blocking.run(move || disk.remove_dir_all(&dir)).await;
-        installed
-    }
-
-    async fn install_from(
-        &self,
-        group: GroupId,
-        raft: &Raft,
-        install: SnapshotInstall,
-        dir: PathBuf,
-    ) -> Result<Bytes, ReceiveError> {
-        let disk = Arc::clone(&self.env.disk);
-        let (blocking, files) = (self.env.blocking.clone(), install.files);
-        let verify = move || verified(&*disk, &blocking, dir, &files);
-        let content = self.env.blocking.run(verify).await;
-        let content = content.map_err(|why| ReceiveError::Snapshot { group, why })?;
-        let meta = SnapshotMeta {
-            last_log_id: install.position.last,
-            last_membership: install.position.membership,
-        };
-        let snapshot = openraft::Snapshot { meta, snapshot: content };
-        let reply = raft.install_full_snapshot(install.vote, snapshot).await.map_err(stopped)?;
-        Ok(codec::encode_vote(&reply.vote))
     }
 
     /// Answers the driver of rollovers, wherever it runs.
@@ -234,36 +176,4 @@ pub(crate) const fn took_effect(outcome: &Outcome) -> bool {
             | Outcome::Inherited
             | Outcome::Rejected(varve_shard::Rejection::Sealed { .. })
     )
-}
-
-/// The received files, when they are whole; durable then. Blocks.
-fn verified(
-    disk: &dyn Disk,
-    blocking: &Blocking,
-    dir: PathBuf,
-    files: &[(String, u64, u32)],
-) -> Result<SnapshotContent, String> {
-    const PIECE_BYTES: u64 = 1 << 20;
-    let mut content = Vec::with_capacity(files.len());
-    for (name, bytes, checksum) in files {
-        let failed = |error: std::io::Error| format!("{name}: {error}");
-        let file = disk.open(&dir.join(name), OpenMode::Read).map_err(failed)?;
-        if file.len().map_err(failed)? != *bytes {
-            return Err(format!("{name} has another length than was sent"));
-        }
-        let (mut at, mut found) = (0, 0);
-        while at < *bytes {
-            let mut buffer = vec![0; usize::try_from(PIECE_BYTES.min(bytes - at)).unwrap_or(0)];
-            file.read_exact_at(&mut buffer, at).map_err(failed)?;
-            found = crc32c::crc32c_append(found, &buffer);
-            at += buffer.len() as u64;
-        }
-        if found != *checksum {
-            return Err(format!("{name} has another checksum than was sent"));
-        }
-        let known = (name.as_str(), *bytes, *checksum);
-        let file = SnapshotFile::on_disk(disk, blocking, &dir, known);
-        content.push(file.map_err(failed)?);
-    }
-    Ok(SnapshotContent::staged(dir, content))
 }

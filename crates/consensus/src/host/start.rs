@@ -1,7 +1,7 @@
 //! Starting a node's groups, and founding a cluster on a new disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,12 +48,15 @@ impl Host {
     pub async fn start(options: HostOptions) -> Result<Self, StartError> {
         let Beginning { identity, seat, founds, catalog } = begin(&options).await?;
         let feed = Arc::new(CatalogFeed::new(catalog));
+        let settings = &options.settings;
+        let upkeep = Arc::new(Upkeep::new(settings.tail_bytes, settings.repair_bytes_per_s));
         let group = match seat {
             None => None,
             Some(replica) => {
                 let HostOptions { env, dir, wal, transport, .. } = &options;
                 let (group, transport) = (GroupId::CATALOG, Arc::clone(transport));
-                let links = Links { group, from: replica, transport, random: env.random.clone() };
+                let links =
+                    Links { group, from: replica, transport, pace: Arc::clone(&upkeep.copying) };
                 require_log(&options).await?;
                 Some(start_catalog(env, dir, wal, links, Arc::clone(&feed)).await?)
             }
@@ -67,7 +70,7 @@ impl Host {
             Some(group) => become_leader_if_alone(group).await?,
             None => false,
         };
-        let inner = Arc::new(assemble(options, identity, feed, group));
+        let inner = Arc::new(assemble(options, identity, feed, group, upkeep));
         inner.reconcile().await;
         if alone {
             inner.wait_until_leading().await;
@@ -89,11 +92,11 @@ fn assemble(
     identity: Identity,
     feed: Arc<CatalogFeed>,
     group: Option<Group>,
+    upkeep: Arc<Upkeep>,
 ) -> Inner {
     let card = card(&options, identity);
     let HostOptions { env, dir, wal, groups_may_be_missing, transport, settings, on_fatal, .. } =
         options;
-    let upkeep = Arc::new(Upkeep::new(settings.tail_bytes));
     Inner {
         env,
         dir,
@@ -274,12 +277,5 @@ impl Inner {
                 sleep(POLL).await;
             }
         }
-    }
-}
-
-impl Inner {
-    /// Where files of the catalog lie while a peer sends them.
-    pub(super) fn catalog_incoming(&self, transfer: u64) -> PathBuf {
-        self.dir.join("catalog").join(format!("incoming-{transfer:016x}"))
     }
 }

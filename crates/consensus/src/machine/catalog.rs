@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use varve_env::Env;
 use varve_types::LogIndex;
 
-use super::{SnapshotContent, SnapshotFile, framed};
+use super::{Incoming, SnapshotContent, SnapshotFile, framed};
 use crate::catalog::{Catalog, CatalogCommand, CatalogFeed, Change};
 use crate::codec::{CodecError, Position, Reader, Writer};
 use crate::raft_types::{Entry, Payload, Reply, StoredMembership};
@@ -56,13 +56,8 @@ impl CatalogMachine {
         let (disk, shown) = (Arc::clone(&env.disk), path.clone());
         let read = move || {
             disk.create_dir_all(&dir)?;
-            // Snapshots that a peer did not send to the end.
-            for name in disk.list(&dir)? {
-                let name = name.file_name().unwrap_or_default().to_owned();
-                if name.to_string_lossy().starts_with("incoming-") {
-                    disk.remove_dir_all(&dir.join(name))?;
-                }
-            }
+            // A snapshot that a peer did not send to the end.
+            Incoming::new(Arc::clone(&disk), &dir).clear()?;
             framed::read(&*disk, &shown)
         };
         let file = env.blocking.run(read).await?;
@@ -134,9 +129,9 @@ impl CatalogMachine {
         position: Position,
         content: &SnapshotContent,
     ) -> io::Result<()> {
-        let found = content.files().iter().find(|file| file.name() == FILE);
+        let found = content.files().iter().find(|file| file.card().name == FILE);
         let file = found.ok_or_else(|| invalid("a catalog snapshot without its file"))?;
-        let bytes = usize::try_from(file.bytes()).map_err(io::Error::other)?;
+        let bytes = usize::try_from(file.card().bytes).map_err(io::Error::other)?;
         let file = file.read(0, bytes).await?;
         let (held, catalog) = decode(framed::unframe(MAGIC, &file).map_err(invalid)?)?;
         if held != position {

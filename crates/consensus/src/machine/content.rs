@@ -1,28 +1,43 @@
-//! What a snapshot consists of: named files with checksums, in memory or open on this disk.
+//! What a snapshot consists of: named files with checksums, in memory, open on this disk, or
+//! received and not yet taken over.
 //!
 //! An open file stays readable when its name goes, so a snapshot that is being sent does not
 //! hold up what replaces it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use varve_env::{Blocking, Disk, DiskFile, OpenMode};
 
-/// Files, and where they are staged when they came from a peer.
+/// What a file is to be, whoever has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileCard {
+    /// A plain name.
+    pub(crate) name: String,
+    /// Its length.
+    pub(crate) bytes: u64,
+    /// The CRC-32C of all of it.
+    pub(crate) checksum: u32,
+}
+
+impl FileCard {
+    /// Names are put into longer ones while their files come: leaves room for those.
+    pub(crate) const NAME_BYTES_MAX: usize = 200;
+}
+
+/// Files, and whether they came from a peer.
 #[derive(Clone, Default)]
 pub(crate) struct SnapshotContent {
     files: Vec<SnapshotFile>,
-    staged: Option<PathBuf>,
+    came: bool,
 }
 
 /// One file.
 #[derive(Clone)]
 pub(crate) struct SnapshotFile {
-    name: String,
-    bytes: u64,
-    checksum: u32,
+    card: FileCard,
     source: Source,
 }
 
@@ -34,55 +49,49 @@ enum Source {
 
 impl SnapshotContent {
     pub(crate) const fn new(files: Vec<SnapshotFile>) -> Self {
-        Self { files, staged: None }
+        Self { files, came: false }
     }
 
-    /// Files that lie in a folder of their own, ready to be taken over.
-    pub(crate) const fn staged(dir: PathBuf, files: Vec<SnapshotFile>) -> Self {
-        Self { files, staged: Some(dir) }
+    /// Files that came from a peer, verified, ready to be taken over.
+    pub(crate) const fn of_peer(files: Vec<SnapshotFile>) -> Self {
+        Self { files, came: true }
     }
 
     pub(crate) fn files(&self) -> &[SnapshotFile] {
         &self.files
     }
 
-    pub(crate) fn staged_in(&self) -> Option<&Path> {
-        self.staged.as_deref()
+    /// What the files are.
+    pub(crate) fn cards(&self) -> Vec<FileCard> {
+        self.files.iter().map(|file| file.card.clone()).collect()
+    }
+
+    /// Whether they came from a peer.
+    pub(crate) const fn came(&self) -> bool {
+        self.came
     }
 }
 
 impl SnapshotFile {
     pub(crate) fn in_memory(name: &str, bytes: Bytes) -> Self {
-        Self {
-            name: name.to_owned(),
-            bytes: bytes.len() as u64,
-            checksum: crc32c::crc32c(&bytes),
-            source: Source::Memory(bytes),
-        }
+        let checksum = crc32c::crc32c(&bytes);
+        let card = FileCard { name: name.to_owned(), bytes: bytes.len() as u64, checksum };
+        Self { card, source: Source::Memory(bytes) }
     }
 
     /// A file whose length and checksum are known. Blocks.
     pub(crate) fn on_disk(
         disk: &dyn Disk,
         blocking: &Blocking,
-        dir: &Path,
-        (name, bytes, checksum): (&str, u64, u32),
+        path: &Path,
+        card: FileCard,
     ) -> io::Result<Self> {
-        let file = disk.open(&dir.join(name), OpenMode::Read)?;
-        let source = Source::Disk { file, blocking: blocking.clone() };
-        Ok(Self { name: name.to_owned(), bytes, checksum, source })
+        let file = disk.open(path, OpenMode::Read)?;
+        Ok(Self { card, source: Source::Disk { file, blocking: blocking.clone() } })
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    pub(crate) const fn checksum(&self) -> u32 {
-        self.checksum
+    pub(crate) const fn card(&self) -> &FileCard {
+        &self.card
     }
 
     /// Reads a piece that lies within the file.

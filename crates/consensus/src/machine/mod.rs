@@ -5,7 +5,9 @@
 
 mod catalog;
 mod content;
+mod copies;
 pub(crate) mod framed;
+mod incoming;
 mod shard;
 
 use std::io;
@@ -15,8 +17,10 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
 
 pub(crate) use catalog::CatalogMachine;
-pub(crate) use content::{SnapshotContent, SnapshotFile};
-pub(crate) use shard::{ShardHome, ShardMachine};
+pub(crate) use content::{FileCard, SnapshotContent, SnapshotFile};
+pub(crate) use copies::Copies;
+pub(crate) use incoming::Incoming;
+pub(crate) use shard::{ShardHome, ShardMachine, cards};
 
 use crate::codec::Position;
 use crate::raft_types::{

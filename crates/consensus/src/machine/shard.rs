@@ -1,41 +1,31 @@
 //! A shard's state machine, and the shard's home on this disk.
-//!
-//! ```text
-//! shards/7/current       the number of the folder that counts; missing means 0
-//! shards/7/0/            the shard's files
-//! shards/7/incoming-…/   a snapshot that is being received
-//! ```
-//!
-//! A snapshot that is installed becomes a folder of its own, and `current` is replaced: a crash
-//! leaves the old copy or the new one.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::EntryPayload;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use varve_env::{Disk, Env, OpenMode};
+use varve_env::Env;
 use varve_shard::{
-    Command, FlushError, MergeError, Merged, OpenError, Origin, Shard, ShardOptions, ShardView,
+    Command, FlushError, Manifest, MergeError, Merged, OpenError, Origin, Shard, ShardOptions,
+    ShardView,
 };
 use varve_types::{LogIndex, ShardId};
 
-use super::{SnapshotContent, SnapshotFile, framed};
+use super::{Copies, FileCard, SnapshotContent, SnapshotFile, framed};
 use crate::codec::Position;
 use crate::raft_types::{Entry, Reply, StoredMembership};
 use crate::upkeep::{Share, Upkeep};
 
-const MAGIC: [u8; 8] = *b"VARVECUR";
-const CURRENT: &str = "current";
 /// The shard's own file that names all others.
 const MANIFEST: &str = "manifest";
 
 /// Where a shard lives on this node. Shared by the state machine, readers and the flusher.
 pub(crate) struct ShardHome {
     env: Env,
-    root: PathBuf,
+    copies: Copies,
     options: ShardOptions,
     origin: Origin,
     shard: Mutex<Shard>,
@@ -62,25 +52,17 @@ impl ShardHome {
         origin: Origin,
         upkeep: Arc<Upkeep>,
     ) -> Result<Self, OpenError> {
-        let disk = Arc::clone(&env.disk);
-        let number = current(&*disk, &root).map_err(|source| OpenError::Disk {
+        let copies = Copies::new(Arc::clone(&env.disk), root);
+        let dir = copies.current().map_err(|source| OpenError::Disk {
             action: "reading the current folder's number in",
-            path: root.clone(),
+            path: copies.root().to_owned(),
             source,
         })?;
-        let dir = root.join(number.to_string());
-        let shard = Shard::open(Arc::clone(&disk), &dir, shard, options.clone(), origin)?;
-        // Received snapshots that were not finished, and copies that were replaced: of no use,
-        // and when one cannot be removed now, it will be at the next start.
-        for name in disk.list(&root).unwrap_or_default() {
-            let path = root.join(name.file_name().unwrap_or_default());
-            if path != dir && path.file_name().is_some_and(|name| name != CURRENT) {
-                let _ = disk.remove_dir_all(&path);
-            }
-        }
+        let shard = Shard::open(Arc::clone(&env.disk), &dir, shard, options.clone(), origin)?;
+        copies.sweep();
         Ok(Self {
             env: env.clone(),
-            root,
+            copies,
             options,
             origin,
             shard: Mutex::new(shard),
@@ -100,9 +82,9 @@ impl ShardHome {
         self.shard().view()
     }
 
-    /// The folder for files of a snapshot that a peer sends.
-    pub(crate) fn incoming(&self, transfer: u64) -> PathBuf {
-        self.root.join(format!("incoming-{transfer:016x}"))
+    /// Where its copies are on this disk.
+    pub(crate) const fn copies(&self) -> &Copies {
+        &self.copies
     }
 
     pub(crate) fn wake_flush_if_due(&self) {
@@ -177,14 +159,9 @@ impl ShardHome {
             let bytes = framed::read(&*disk, &dir.join(MANIFEST))?
                 .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
             let mut files = vec![SnapshotFile::in_memory(MANIFEST, bytes)];
-            let dedup = &manifest.dedup;
-            let known = [(dedup.name.as_str(), dedup.bytes, dedup.checksum)];
-            let segments = manifest
-                .segments
-                .iter()
-                .map(|meta| (meta.name.as_str(), meta.bytes, meta.checksum));
-            for file in known.into_iter().chain(segments) {
-                files.push(SnapshotFile::on_disk(&*disk, &blocking, &dir, file)?);
+            for card in cards(&manifest) {
+                let path = dir.join(&card.name);
+                files.push(SnapshotFile::on_disk(&*disk, &blocking, &path, card)?);
             }
             Ok::<_, io::Error>(files)
         };
@@ -192,23 +169,23 @@ impl ShardHome {
         Ok(Some((position, SnapshotContent::new(files))))
     }
 
-    /// Replaces the copy of the shard by the one that lies in a folder of its own.
-    async fn adopt(&self, staged: PathBuf) -> io::Result<()> {
+    /// Replaces the copy of the shard by one of files that came, all of which were verified, once
+    /// `fits` finds it right.
+    pub(crate) async fn adopt(
+        &self,
+        files: Vec<FileCard>,
+        fits: impl FnOnce(&Shard) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
         let _files = self.files.lock().await;
-        let (env, root) = (self.env.clone(), self.root.clone());
+        let (disk, copies) = (Arc::clone(&self.env.disk), self.copies.clone());
         let (id, options, origin) = (self.shard().shard(), self.options.clone(), self.origin);
         let replace = move || {
-            let disk = &env.disk;
-            let before = current(&**disk, &root)?;
-            let dir = root.join((before + 1).to_string());
-            copy_into(&**disk, &staged, &dir)?;
+            let next = copies.next_of(&files)?;
             // Opening verifies it, before it counts.
-            let opened = Shard::open(Arc::clone(disk), &dir, id, options, origin);
+            let opened = Shard::open(disk, &next.dir(), id, options, origin);
             let shard = opened.map_err(io::Error::other)?;
-            let number = framed::frame(MAGIC, &(before + 1).to_le_bytes());
-            framed::replace(&**disk, &root.join(CURRENT), &number)?;
-            // The old files are closed by whoever still reads them; their names go now.
-            let _ = disk.remove_dir_all(&root.join(before.to_string()));
+            fits(&shard)?;
+            next.count()?;
             Ok::<_, io::Error>(shard)
         };
         let shard = self.env.blocking.run(replace).await?;
@@ -218,37 +195,14 @@ impl ShardHome {
     }
 }
 
-fn current(disk: &dyn Disk, root: &Path) -> io::Result<u64> {
-    let Some(file) = framed::read(disk, &root.join(CURRENT))? else { return Ok(0) };
-    let number = framed::unframe(MAGIC, &file).ok();
-    number
-        .and_then(|bytes| bytes.as_ref().try_into().ok())
-        .map(u64::from_le_bytes)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the file `current` is damaged"))
-}
-
-/// Copies files and makes them durable. A folder is not renamed: not every disk can.
-fn copy_into(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
-    const PIECE_BYTES: u64 = 1 << 20;
-    if disk.exists(to) {
-        disk.remove_dir_all(to)?;
-    }
-    disk.create_dir_all(to)?;
-    for path in disk.list(from)? {
-        let name = path.file_name().unwrap_or_default();
-        let source = disk.open(&from.join(name), OpenMode::Read)?;
-        let target = disk.open(&to.join(name), OpenMode::CreateNew)?;
-        let (len, mut at) = (source.len()?, 0);
-        while at < len {
-            let mut buffer = vec![0; usize::try_from(PIECE_BYTES.min(len - at)).unwrap_or(0)];
-            source.read_exact_at(&mut buffer, at)?;
-            target.write_all_at(&buffer, at)?;
-            at += buffer.len() as u64;
-        }
-        target.sync_data()?;
-    }
-    disk.sync_dir(to)?;
-    disk.sync_dir(to.parent().unwrap_or(Path::new(".")))
+/// The files that a manifest names.
+pub(crate) fn cards(manifest: &Manifest) -> Vec<FileCard> {
+    let card = |name: &String, bytes, checksum| FileCard { name: name.clone(), bytes, checksum };
+    let dedup = &manifest.dedup;
+    let dedup = card(&dedup.name, dedup.bytes, dedup.checksum);
+    let segments = manifest.segments.iter();
+    let segments = segments.map(|meta| card(&meta.name, meta.bytes, meta.checksum));
+    [dedup].into_iter().chain(segments).collect()
 }
 
 impl ShardMachine {
@@ -296,11 +250,11 @@ impl ShardMachine {
         position: Position,
         content: &SnapshotContent,
     ) -> io::Result<()> {
-        let Some(staged) = content.staged_in() else {
+        if !content.came() {
             // What is durable here already: nothing to take over.
             return Ok(());
-        };
-        self.home.adopt(staged.to_owned()).await?;
+        }
+        self.home.adopt(content.cards(), |_| Ok(())).await?;
         self.position = Self::durable(&self.home)?;
         if self.position != position {
             let what = "a shard's snapshot of another position than it claims";

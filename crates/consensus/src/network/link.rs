@@ -15,17 +15,17 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use varve_env::Random;
 use varve_types::{GroupId, NodeId, ReplicaId};
 
 use super::pipeline::pipelined;
-use super::{MessageKind, PeerError, PeerMessage, PeerTransport, SnapshotInstall, SnapshotPiece};
+use super::send_snapshot::send_snapshot;
+use super::{MessageKind, PeerError, PeerMessage, PeerTransport};
 use crate::codec::{
-    self, CodecError, Position, decode_append_reply, decode_transfer_reply, decode_vote,
-    decode_vote_reply,
+    self, CodecError, decode_append_reply, decode_transfer_reply, decode_vote_reply,
 };
 use crate::machine::SnapshotContent;
 use crate::raft_types::{CommittedLeader, Place, Types, Vote};
+use crate::upkeep::Pace;
 
 type AppendAnswers<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Types>>>;
 type Snapshot = openraft::Snapshot<CommittedLeader, u64, Place, SnapshotContent>;
@@ -36,7 +36,8 @@ pub(crate) struct Links {
     pub(crate) group: GroupId,
     pub(crate) from: ReplicaId,
     pub(crate) transport: Arc<dyn PeerTransport>,
-    pub(crate) random: Random,
+    /// How fast files may be sent.
+    pub(crate) pace: Arc<Pace>,
 }
 
 /// The way to one peer.
@@ -72,7 +73,7 @@ impl Link {
         self.links.transport.send(self.node, message).await.map_err(failed)
     }
 
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         kind: MessageKind,
         body: Bytes,
@@ -92,70 +93,16 @@ impl Link {
         let (id, target) = (self.links.from.get(), self.to.get());
         RPCError::Timeout(Timeout { action, id, target, timeout })
     }
-
-    async fn send_files(
-        &self,
-        content: &SnapshotContent,
-        transfer: u64,
-        limit: Duration,
-    ) -> Result<(), StreamingError<Types>> {
-        for file in content.files() {
-            let mut offset = 0;
-            while offset < file.bytes() {
-                let left = usize::try_from(file.bytes() - offset).unwrap_or(usize::MAX);
-                let bytes = file
-                    .read(offset, left.min(SnapshotPiece::BYTES_MAX))
-                    .await
-                    .map_err(|error| StreamingError::Network(NetworkError::new(&error)))?;
-                let sent = bytes.len() as u64;
-                let name = file.name().to_owned();
-                let piece = SnapshotPiece { transfer, name, offset, bytes };
-                self.call(MessageKind::SnapshotPiece, piece.encode(), limit, |_| Ok(()))
-                    .await
-                    .map_err(streaming)?;
-                offset += sent;
-            }
-        }
-        Ok(())
-    }
-
-    async fn send_snapshot(
-        &self,
-        vote: Vote,
-        snapshot: &Snapshot,
-        limit: Duration,
-    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        let transfer = self.links.random.next_u64();
-        self.send_files(&snapshot.snapshot, transfer, limit).await?;
-        let position = Position {
-            last: snapshot.meta.last_log_id,
-            membership: snapshot.meta.last_membership.clone(),
-        };
-        let files = snapshot.snapshot.files();
-        let files = files.iter().map(|f| (f.name().to_owned(), f.bytes(), f.checksum())).collect();
-        let install = SnapshotInstall { transfer, vote, position, files };
-        self.call(MessageKind::SnapshotInstall, install.encode(), limit, decode_vote)
-            .await
-            .map(SnapshotResponse::new)
-            .map_err(streaming)
-    }
 }
 
 const fn rpc_of(kind: MessageKind) -> RPCTypes {
     match kind {
         MessageKind::Vote | MessageKind::PreVote => RPCTypes::Vote,
         MessageKind::Transfer => RPCTypes::TransferLeader,
-        MessageKind::SnapshotPiece | MessageKind::SnapshotInstall => RPCTypes::InstallSnapshot,
+        MessageKind::SnapshotOffer | MessageKind::SnapshotPiece | MessageKind::SnapshotInstall => {
+            RPCTypes::InstallSnapshot
+        }
         _ => RPCTypes::AppendEntries,
-    }
-}
-
-fn streaming(error: RPCError<Types>) -> StreamingError<Types> {
-    match error {
-        RPCError::Timeout(error) => StreamingError::Timeout(error),
-        RPCError::Unreachable(error) => StreamingError::Unreachable(error),
-        RPCError::Network(error) => StreamingError::Network(error),
-        RPCError::RemoteError(error) => StreamingError::Network(NetworkError::new(&error)),
     }
 }
 
@@ -211,7 +158,7 @@ impl RaftNetworkV2<Types> for Link {
         tokio::select! {
             biased;
             closed = cancel => Err(StreamingError::Closed(closed)),
-            sent = self.send_snapshot(vote, &snapshot, option.hard_ttl()) => sent,
+            sent = send_snapshot(self, &self.links.pace, vote, &snapshot, option.hard_ttl()) => sent,
         }
     }
 

@@ -53,6 +53,8 @@ pub enum MessageKind {
     Catalog = 10,
     /// Files of shards: which there are, and pieces of them.
     Files = 11,
+    /// Which files a snapshot has: the answer says what is there already.
+    SnapshotOffer = 12,
     /// A question for the node's reader. A host does not answer it.
     Query = 32,
 }
@@ -84,7 +86,7 @@ impl Lane {
 }
 
 impl MessageKind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Append,
         Self::Vote,
         Self::PreVote,
@@ -96,6 +98,7 @@ impl MessageKind {
         Self::ReadIndex,
         Self::Catalog,
         Self::Files,
+        Self::SnapshotOffer,
         Self::Query,
     ];
 
@@ -104,7 +107,9 @@ impl MessageKind {
     pub const fn lane(self) -> Lane {
         match self {
             Self::Append | Self::Vote | Self::PreVote | Self::Transfer => Lane::Raft,
-            Self::SnapshotPiece | Self::SnapshotInstall | Self::Files => Lane::Files,
+            Self::SnapshotOffer | Self::SnapshotPiece | Self::SnapshotInstall | Self::Files => {
+                Lane::Files
+            }
             Self::Control | Self::Propose | Self::ReadIndex | Self::Catalog | Self::Query => {
                 Lane::Requests
             }

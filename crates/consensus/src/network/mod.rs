@@ -6,10 +6,14 @@
 mod link;
 mod message;
 mod pipeline;
+mod send_snapshot;
 mod snapshot;
 mod transport;
 
 pub(crate) use link::Links;
 pub use message::{Lane, MessageKind, PeerMessage};
-pub(crate) use snapshot::{SnapshotInstall, SnapshotPiece};
+pub(crate) use snapshot::{SnapshotHeld, SnapshotInstall, SnapshotOffer, SnapshotPiece};
 pub use transport::{NoPeers, PeerError, PeerTransport};
+
+#[cfg(test)]
+mod tests;

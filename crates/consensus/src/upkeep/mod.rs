@@ -3,6 +3,7 @@
 
 mod activity;
 mod merges;
+mod pace;
 mod tails;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub(crate) use activity::Activity;
 pub(crate) use merges::MergeQueue;
 pub use merges::MergeStats;
+pub(crate) use pace::Pace;
 pub(crate) use tails::{Promise, Share, Tails};
 
 /// One for each node. Homes, the writers of blocks and the merger have it.
@@ -20,15 +22,18 @@ pub(crate) struct Upkeep {
     pub(crate) merges: MergeQueue,
     pub(crate) flushes: Flushes,
     pub(crate) activity: Activity,
+    /// How fast files go between nodes.
+    pub(crate) copying: Arc<Pace>,
 }
 
 impl Upkeep {
-    pub(crate) fn new(tail_bytes_max: u64) -> Self {
+    pub(crate) fn new(tail_bytes_max: u64, copied_bytes_per_s: u64) -> Self {
         Self {
             tails: Arc::new(Tails::new(tail_bytes_max)),
             merges: MergeQueue::default(),
             flushes: Flushes::default(),
             activity: Activity::default(),
+            copying: Arc::new(Pace::new(copied_bytes_per_s)),
         }
     }
 }

@@ -1,105 +1,17 @@
 //! Three hosts in one process, joined by memory.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use tokio::time::sleep;
-use varve_consensus::{
-    DiskId, Host, JoinRequest, MessageKind, NewDisk, PeerError, PeerMessage, PeerTransport,
-    ProposeError, ShardState,
-};
+use varve_consensus::{Host, NewDisk, PeerTransport, ProposeError, ShardState};
 use varve_env::sim::SimDisk;
-use varve_types::{NodeId, ShardId};
+use varve_types::ShardId;
 
 use crate::computer::{options, virtual_time};
 use crate::producer::Producer;
-
-/// All hosts share one switchboard, which does not know who sends; nothing here asks.
-const ANYONE: NodeId = NodeId(0);
-
-/// Delivers messages to the hosts it knows, after a little while.
-#[derive(Clone, Default)]
-struct Switchboard {
-    hosts: Arc<Mutex<BTreeMap<NodeId, Host>>>,
-    installs: Arc<AtomicU64>,
-}
-
-#[async_trait]
-impl PeerTransport for Switchboard {
-    async fn send(&self, to: NodeId, message: PeerMessage) -> Result<Bytes, PeerError> {
-        sleep(Duration::from_micros(300)).await;
-        let host = self.hosts.lock().unwrap().get(&to).cloned();
-        let unplugged = || PeerError::Unreachable { node: to, why: "unplugged".to_owned() };
-        let host = host.ok_or_else(unplugged)?;
-        if message.kind == MessageKind::SnapshotInstall {
-            self.installs.fetch_add(1, Ordering::SeqCst);
-        }
-        let message = PeerMessage::from_parts(message.head(), message.body).unwrap();
-        let received = host.receive(ANYONE, message).await;
-        received.map_err(|error| PeerError::Refused(error.to_string()))
-    }
-}
-
-impl Switchboard {
-    fn plug(&self, host: &Host) {
-        self.hosts.lock().unwrap().insert(host.node(), host.clone());
-    }
-
-    fn unplug(&self, node: NodeId) {
-        self.hosts.lock().unwrap().remove(&node);
-    }
-}
-
-/// A disk of its own for each address.
-fn joiner(address: &str) -> JoinRequest {
-    let disk = address.bytes().fold(0, |number, byte| number << 8 | u128::from(byte));
-    JoinRequest {
-        cluster: None,
-        disk: DiskId(disk),
-        address: address.to_owned(),
-        zone: String::new(),
-        version: String::new(),
-    }
-}
-
-async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..3000 {
-        if holds() {
-            return;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    panic!("after a minute still not so: {what}");
-}
-
-/// Three nodes, the first of which founded the cluster, and a shard on all of them.
-async fn three(switchboard: &Switchboard) -> Vec<Host> {
-    let transport: Arc<dyn PeerTransport> = Arc::new(switchboard.clone());
-    let founding = options(&SimDisk::new(), "n1:1", NewDisk::Found, Arc::clone(&transport)).await;
-    let first = Host::start(founding).await.unwrap();
-    switchboard.plug(&first);
-    let mut hosts = vec![first];
-    for address in ["n2:1", "n3:1"] {
-        let joining = NewDisk::Join(hosts[0].admit(joiner(address)).await.unwrap());
-        let joining = options(&SimDisk::new(), address, joining, Arc::clone(&transport)).await;
-        let host = Host::start(joining).await.unwrap();
-        switchboard.plug(&host);
-        hosts.push(host);
-    }
-    eventually("all know of all", || hosts.iter().all(|host| host.catalog().nodes.len() == 3))
-        .await;
-    hosts
-}
-
-fn leader_of(hosts: &[Host], shard: ShardId) -> Option<usize> {
-    hosts.iter().position(|host| {
-        host.status().iter().any(|s| s.shard == shard && s.leader == Some(host.node()))
-    })
-}
+use crate::switchboard::{Switchboard, eventually, joiner, leader_of, three};
 
 #[test]
 fn three_voters_agree_survive_one_and_close_alike() {

@@ -10,3 +10,5 @@ mod merge;
 mod producer;
 mod restart;
 mod rollover;
+mod snapshots;
+mod switchboard;

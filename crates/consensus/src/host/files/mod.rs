@@ -1,0 +1,3 @@
+//! Files of shards between nodes: snapshots that come, and copies of closed shards.
+
+mod install;

@@ -58,6 +58,7 @@ impl Server {
         let mut command = Command::new(binary()?);
         command.arg("server").arg("--data-dir").arg(dir.path());
         command.args(["--listen-http", "127.0.0.1:0", "--listen-grpc", "127.0.0.1:0"]);
+        command.args(["--listen-peer", "127.0.0.1:0"]);
         command.env_remove("VARVE_BIN").env("VARVE_LOG", "error").stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or("BUG: standard output is piped")?;

@@ -43,6 +43,8 @@ async fn run_node(world: World, load: Load) -> Ended {
         data_dir: "/varve-data".to_owned(),
         listen_http: "0.0.0.0:9430".to_owned(),
         listen_grpc: "0.0.0.0:9431".to_owned(),
+        listen_peer: "0.0.0.0:9432".to_owned(),
+        advertise_peer: format!("{}:9432", world.name),
         insecure: true,
         window: load.window.to_owned(),
         // Small enough that tails are written out in every run.

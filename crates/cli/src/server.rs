@@ -186,6 +186,7 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<(), Failure> {
 varve {version} is ready after {took_ms} ms; data in {data_dir}
   HTTP  http://{http}
   gRPC  http://{grpc}
+  Peers {peers}
 
 Try next, in another terminal:
   echo 'level=warn drawer open' | varve send - --service till{endpoint}
@@ -196,6 +197,7 @@ Ctrl-C stops it.
 ",
             version = env!("CARGO_PKG_VERSION"),
             data_dir = data_dir.display(),
+            peers = node.peer_address(),
         );
         node.serve(stop_signal()).await.map_err(Failure::failed)
     })

@@ -4,14 +4,17 @@
 //! become blocks and are proposed to their shards (`varve-consensus`), and searches run over what
 //! shards show (`varve-query`). It knows nothing of openraft, of files' formats or of terminals.
 
+mod answers;
 pub mod config;
 mod data_dir;
 mod gateway;
 mod grpc;
 mod http;
 mod listen;
+mod membership;
 mod metrics;
 mod peer;
+mod peer_port;
 mod read;
 mod remembered;
 mod server;
@@ -60,6 +63,9 @@ pub enum NodeError {
     /// The groups do not start.
     #[error(transparent)]
     Start(#[from] varve_consensus::StartError),
+    /// The cluster that was to be joined refused.
+    #[error("cannot join: {0}")]
+    Join(String),
     /// The catalog does not take this node's settings.
     #[error("catalog: {0}")]
     Catalog(#[from] varve_consensus::CatalogError),

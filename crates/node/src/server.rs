@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
-use varve_consensus::{Host, HostOptions, HostSettings, NewDisk, NoPeers, Settings};
+use varve_consensus::{Host, HostOptions, HostSettings};
 use varve_env::Env;
 use varve_env::disk::DiskLock;
 use varve_env::network::Listener;
@@ -14,10 +15,14 @@ use varve_wal::{RecoveryReport, Wal, WalOptions};
 use crate::data_dir;
 use crate::gateway::{Budget, Gateway};
 use crate::listen::{HttpListener, connections};
-use crate::metrics;
+use crate::peer::{Addresses, PeerStats, Peers};
+use crate::peer_port::PeerPort;
 use crate::read::Reader;
 use crate::remembered::{CataloguePlace, RememberedShards};
-use crate::{Config, NodeError, grpc, http};
+use crate::{Config, NodeError, grpc, http, membership, metrics};
+
+/// How long a node that stops may take to hand its leaderships over.
+const HAND_OVER_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a node does when it must not go on: a failed sync, most likely. The text names the
 /// remedy. It must not return to the caller in production.
@@ -41,6 +46,7 @@ pub(crate) struct Services {
     pub env: Env,
     pub wal: Wal,
     pub remembered: RememberedShards,
+    pub peer_stats: Arc<PeerStats>,
 }
 
 /// A running node.
@@ -48,6 +54,7 @@ pub struct Node {
     services: Arc<Services>,
     http: (SocketAddr, Listener),
     grpc: (SocketAddr, Listener),
+    peers: PeerPort,
     /// Held for as long as the node runs.
     lock: Box<dyn DiskLock>,
 }
@@ -65,6 +72,7 @@ impl Node {
         let lock = data_dir::take(&env, &config.data_dir).await?;
         let http = listen(&env, "listen_http", config.listen_http).await?;
         let grpc = listen(&env, "listen_grpc", config.listen_grpc).await?;
+        let peer = listen(&env, "listen_peer", config.listen_peer).await?;
         let wal_options = WalOptions {
             file_bytes: config.wal_file_bytes,
             reserve_bytes: config.wal_reserve_bytes,
@@ -74,28 +82,27 @@ impl Node {
         };
         let (wal, report) = Wal::open(&env, &config.data_dir.join("wal"), wal_options).await?;
         say_what_was_recovered(&report);
+        let address = config.advertise_peer.clone().unwrap_or_else(|| peer.0.to_string());
+        let (addresses, peer_stats) = (Addresses::default(), Arc::<PeerStats>::default());
+        let new_disk = membership::new_disk(&env, &config, &address, &addresses).await?;
+        let transport = Peers::new(env.clone(), addresses.clone(), Arc::clone(&peer_stats));
         let host = Host::start(HostOptions {
             env: env.clone(),
             dir: config.data_dir.clone(),
             wal: wal.clone(),
             groups_may_be_missing: report.groups_may_be_missing,
-            address: config.advertise_peer.clone().unwrap_or(config.listen_peer.to_string()),
+            address,
             zone: config.zone.clone(),
-            new_disk: NewDisk::Found,
-            transport: Arc::new(NoPeers),
-            settings: HostSettings {
-                shard: shard_options(&config),
-                propose_limit: config.request_timeout,
-                tail_bytes: config.tail_memory_bytes,
-                free_bytes_min: config.disk_free_min_bytes,
-                log_bytes: config.wal_bytes,
-                merge_bytes_per_s: config.merge_bytes_per_s,
-                ..HostSettings::default()
-            },
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            log_is_new: report.files == 0,
+            new_disk,
+            transport: Arc::new(transport.clone()),
+            settings: host_settings(&config),
             on_fatal,
         })
         .await?;
-        agree_on_windows(&host, &config).await?;
+        let peers = PeerPort::open(&env, peer, transport, addresses, &host, &peer_stats);
+        membership::agree_on_settings(&host, &config).await?;
         let remembered =
             RememberedShards::open(&env, catalogue, &config.data_dir, host.clone()).await?;
         let gateway = Gateway::new(
@@ -105,8 +112,9 @@ impl Node {
             config.request_timeout,
         );
         let reader = Reader::new(host.clone(), env.clone(), config.search_bytes);
-        let services = Arc::new(Services { host, gateway, reader, env, wal, remembered });
-        Ok(Self { services, http, grpc, lock })
+        let services =
+            Arc::new(Services { host, gateway, reader, env, wal, remembered, peer_stats });
+        Ok(Self { services, http, grpc, peers, lock })
     }
 
     /// Where HTTP is listened for.
@@ -121,6 +129,12 @@ impl Node {
         self.grpc.0
     }
 
+    /// Where peers are listened for.
+    #[must_use]
+    pub const fn peer_address(&self) -> SocketAddr {
+        self.peers.address
+    }
+
     /// Serves until `shutdown` resolves, finishes the requests under way, and stops.
     ///
     /// # Errors
@@ -131,8 +145,11 @@ impl Node {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), NodeError> {
         let (stop, stopped) = watch::channel(false);
+        let leading = self.services.host.clone();
         tokio::spawn(async move {
             shutdown.await;
+            // Others lead before this node stops, so that nobody waits for an election.
+            leading.hand_over(HAND_OVER_LIMIT).await;
             // Both servers may have ended by themselves.
             let _ = stop.send(true);
         });
@@ -152,10 +169,23 @@ impl Node {
             tracing::warn!(%error, "the catalogue is not up to date; the next start mends it");
         }
         services.host.shutdown().await;
+        self.peers.close().await;
         let closed = self.services.wal.shutdown().await;
         drop(self.lock);
         served?;
         Ok(closed?)
+    }
+}
+
+fn host_settings(config: &Config) -> HostSettings {
+    HostSettings {
+        shard: shard_options(config),
+        propose_limit: config.request_timeout,
+        tail_bytes: config.tail_memory_bytes,
+        free_bytes_min: config.disk_free_min_bytes,
+        log_bytes: config.wal_bytes,
+        merge_bytes_per_s: config.merge_bytes_per_s,
+        ..HostSettings::default()
     }
 }
 
@@ -185,19 +215,4 @@ async fn listen(
     let refused = |source| NodeError::Listen { key, address, source };
     let listener = env.network.listen(address).await.map_err(refused)?;
     Ok((listener.local_addr().map_err(refused)?, listener))
-}
-
-/// Windows are agreed on by the whole cluster: what this node is configured with is proposed to
-/// the catalog when it differs.
-async fn agree_on_windows(host: &Host, config: &Config) -> Result<(), NodeError> {
-    let agreed = host.catalog().settings.clone();
-    let wanted = Settings {
-        window_age_ns: u64::try_from(config.window.as_nanos()).unwrap_or(u64::MAX),
-        window_bytes: config.window_bytes,
-        ..agreed.clone()
-    };
-    if wanted != agreed {
-        host.change_settings(wanted).await?;
-    }
-    Ok(())
 }

@@ -80,6 +80,7 @@ impl Server {
         let mut child = command
             .env_remove("VARVE_BIN")
             .args(["--listen-http", "127.0.0.1:0", "--listen-grpc", "127.0.0.1:0"])
+            .args(["--listen-peer", "127.0.0.1:0"])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -30,7 +30,6 @@ pub(super) struct Target {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) calls: Calls,
-    pub(super) address: String,
     welcomed: watch::Sender<bool>,
 }
 
@@ -52,9 +51,9 @@ pub(super) enum Ended {
 }
 
 impl Connection {
-    pub(super) fn new(address: String) -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         let (welcomed, _) = watch::channel(false);
-        Arc::new(Self { calls: Calls::default(), address, welcomed })
+        Arc::new(Self { calls: Calls::default(), welcomed })
     }
 
     /// Whether the handshake is over.

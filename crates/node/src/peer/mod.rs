@@ -29,6 +29,7 @@ mod connection;
 mod dial;
 mod exchange;
 mod handshake;
+mod join;
 mod outbox;
 mod preface;
 mod said;
@@ -42,11 +43,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use varve_consensus::{ClusterId, PeerMessage};
+use varve_consensus::{Admission, ClusterId, JoinError, JoinRequest, PeerMessage};
 use varve_types::NodeId;
 
 pub(crate) use addresses::Addresses;
+pub(crate) use join::join;
 pub(crate) use service::serve;
+pub(crate) use stats::PeerStats;
 pub(crate) use transport::Peers;
 
 /// How many bytes of a body may go in one piece.
@@ -87,4 +90,11 @@ pub(crate) trait Receive: Send + Sync + 'static {
     ///
     /// Says why there is no reply.
     async fn receive(&self, from: NodeId, message: PeerMessage) -> Result<Bytes, String>;
+
+    /// Takes a node into the cluster.
+    ///
+    /// # Errors
+    ///
+    /// Whether asking again may help, and why it was not taken in.
+    async fn admit(&self, request: JoinRequest) -> Result<Admission, JoinError>;
 }

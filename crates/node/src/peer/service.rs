@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use varve_env::Env;
 use varve_env::network::Listener;
 use varve_proto::v1::peer_service_server::{PeerService, PeerServiceServer};
-use varve_proto::v1::{Frame, Hello, Rejected, Welcome, frame};
+use varve_proto::v1::{Frame, Hello, JoinRequest, JoinResponse, Rejected, Welcome, frame};
 use varve_types::NodeId;
 
 use super::dial::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_LIMIT, WINDOW_BYTES};
@@ -22,7 +22,7 @@ use super::handshake::{Check, Refusal, Side, check_node, decode_lane};
 use super::preface::PeerSocket;
 use super::said::Said;
 use super::stats::{PeerStats, add};
-use super::{CONNECT_LIMIT, Receive};
+use super::{CONNECT_LIMIT, Receive, join};
 use crate::NodeError;
 use crate::listen;
 
@@ -106,6 +106,12 @@ impl PeerService for PeerApi {
                 Ok(Response::new(Box::pin(futures::stream::once(async { Ok(rejected) }))))
             }
         }
+    }
+
+    async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
+        Ok(Response::new(
+            join::answer(&*self.receiver, &self.env.clock, request.into_inner()).await,
+        ))
     }
 }
 

@@ -193,7 +193,7 @@ impl Shared {
         {
             return Err(failed.why.clone());
         }
-        let connection = Connection::new(address.clone());
+        let connection = Connection::new();
         state.connection = Some(Arc::clone(&connection));
         drop(state);
         let target = Target { node, address, lane };

@@ -1,5 +1,6 @@
 //! The transport over real sockets, between fakes that do what a message says.
 
 mod carries;
+mod joins;
 mod refuses;
 mod world;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
-use varve_consensus::{ClusterId, MessageKind, PeerMessage};
+use varve_consensus::{
+    Admission, ClusterId, DiskId, JoinError, JoinRequest, MessageKind, PeerMessage,
+};
 use varve_env::{Clock, Env};
 use varve_types::{GroupId, NodeId, ShardId, TimestampNs};
 
@@ -52,6 +54,20 @@ impl Receive for Fake {
             return Err(format!("node {from} was removed from the cluster"));
         }
         Ok(())
+    }
+
+    /// Takes in disk 1, not yet disk 2, and never others.
+    async fn admit(&self, request: JoinRequest) -> Result<Admission, JoinError> {
+        match request.disk {
+            DiskId(1) => Ok(Admission {
+                cluster: self.identity.cluster,
+                node: NodeId(9),
+                disk: request.disk,
+                catalog: Bytes::from(vec![7; 5 << 20]),
+            }),
+            DiskId(2) => Err(JoinError::Unavailable("nobody leads".to_owned())),
+            _ => Err(JoinError::Rejected(format!("{} is in use", request.address))),
+        }
     }
 
     /// Answers the same bytes; those of a `Vote` are refused, and `Control` waits for ever.

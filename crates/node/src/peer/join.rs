@@ -1,0 +1,139 @@
+//! Joining a cluster: asking its nodes to be taken in, and answering who asks.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use varve_consensus::{Admission, ClusterId, DiskId, JoinError, JoinRequest};
+use varve_env::{Clock, Env};
+use varve_proto::v1;
+use varve_proto::v1::join_response::Outcome;
+use varve_proto::v1::peer_service_client::PeerServiceClient;
+use varve_types::{NodeId, TimestampNs};
+
+use super::Receive;
+use super::dial::dial;
+use super::handshake::{
+    PROTOCOL_MAX, PROTOCOL_MIN, VERSION, check_clock, check_protocol, decode_u128, encode_u128,
+};
+
+/// How long one node may take to answer: it may first have to find who leads.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The pause after all were asked in vain; it doubles each time.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How large a catalog may be.
+const CATALOG_BYTES_MAX: usize = 256 << 20;
+
+/// Asks nodes in turn, for as long as it takes, until one takes this disk in.
+///
+/// # Errors
+///
+/// With the text of a node that says that it never will.
+pub(crate) async fn join(
+    env: &Env,
+    seeds: &[String],
+    request: &JoinRequest,
+) -> Result<Admission, String> {
+    let mut pause = PAUSE_MIN;
+    let mut said = String::new();
+    loop {
+        for seed in seeds.iter().filter(|seed| **seed != request.address) {
+            let why = match ask(env, seed, request).await {
+                Ok(admission) => {
+                    let (node, cluster) = (admission.node.get(), admission.cluster);
+                    tracing::info!(node, %cluster, by = seed, "taken into the cluster");
+                    return Ok(admission);
+                }
+                Err(JoinError::Rejected(why)) => {
+                    return Err(format!("{seed} does not take this node in: {why}"));
+                }
+                Err(JoinError::Unavailable(why)) => why,
+            };
+            if said != why {
+                tracing::warn!(asked = seed, "not in a cluster yet: {why}; asking on");
+                said = why;
+            }
+        }
+        sleep(pause).await;
+        pause = PAUSE_MAX.min(pause * 2);
+    }
+}
+
+async fn ask(env: &Env, seed: &str, request: &JoinRequest) -> Result<Admission, JoinError> {
+    let unavailable = |why: String| JoinError::Unavailable(why);
+    let channel = dial(env, seed).await.map_err(unavailable)?;
+    let mut client = PeerServiceClient::new(channel).max_decoding_message_size(CATALOG_BYTES_MAX);
+    let message = v1::JoinRequest {
+        cluster: request.cluster.map(|cluster| encode_u128(cluster.0)).unwrap_or_default(),
+        disk: encode_u128(request.disk.0),
+        address: request.address.clone(),
+        zone: request.zone.clone(),
+        protocol_min: PROTOCOL_MIN,
+        protocol_max: PROTOCOL_MAX,
+        version: request.version.clone(),
+        clock_ns: env.clock.now().get(),
+    };
+    let answered = timeout(ANSWER_LIMIT, client.join(message)).await;
+    let answered = answered.map_err(|_| unavailable(format!("no answer in {ANSWER_LIMIT:?}")))?;
+    let answered = answered.map_err(|status| unavailable(status.message().to_owned()))?;
+    match answered.into_inner().outcome {
+        Some(Outcome::Admitted(v1::Admitted { cluster, node, catalog })) => {
+            let cluster = decode_u128(&cluster)
+                .ok_or_else(|| unavailable("it named no cluster: is it a node?".to_owned()))?;
+            let (cluster, node, disk) = (ClusterId(cluster), NodeId(node), request.disk);
+            Ok(Admission { cluster, node, disk, catalog })
+        }
+        Some(Outcome::Refused(v1::JoinRefused { reason, may_pass: true })) => {
+            Err(unavailable(reason))
+        }
+        Some(Outcome::Refused(v1::JoinRefused { reason, may_pass: false })) => {
+            Err(JoinError::Rejected(reason))
+        }
+        None => Err(unavailable("it answered nothing: is it a node?".to_owned())),
+    }
+}
+
+/// Answers a node that asks to be taken in.
+pub(super) async fn answer(
+    receiver: &dyn Receive,
+    clock: &Clock,
+    request: v1::JoinRequest,
+) -> v1::JoinResponse {
+    let address = request.address.clone();
+    let answered = match checked(clock, request) {
+        Ok(request) => receiver.admit(request).await,
+        Err(why) => Err(JoinError::Rejected(why)),
+    };
+    let outcome = match answered {
+        Ok(Admission { cluster, node, catalog, .. }) => {
+            let (cluster, node) = (encode_u128(cluster.0), node.get());
+            Outcome::Admitted(v1::Admitted { cluster, node, catalog })
+        }
+        Err(error) => {
+            tracing::warn!(address, "a node that wants to join is refused: {error}");
+            let may_pass = matches!(error, JoinError::Unavailable(_));
+            Outcome::Refused(v1::JoinRefused { reason: error.to_string(), may_pass })
+        }
+    };
+    v1::JoinResponse { outcome: Some(outcome) }
+}
+
+/// The request, when nothing about the caller itself speaks against it.
+fn checked(clock: &Clock, request: v1::JoinRequest) -> Result<JoinRequest, String> {
+    let v1::JoinRequest { cluster, disk, address, zone, version, .. } = request;
+    let there = (request.protocol_min, request.protocol_max, version.as_str());
+    check_protocol(&(PROTOCOL_MIN, PROTOCOL_MAX, VERSION), &there)
+        .and_then(|()| check_clock(clock.now(), TimestampNs(request.clock_ns)))
+        .map_err(|refusal| refusal.reason)?;
+    let number = |what: &str, bytes: &[u8]| {
+        decode_u128(bytes)
+            .ok_or_else(|| format!("{what} has {} bytes, and 16 are due", bytes.len()))
+    };
+    let wanted = if cluster.is_empty() { None } else { Some(number("the cluster", &cluster)?) };
+    let (cluster, disk) = (wanted.map(ClusterId), DiskId(number("the disk", &disk)?));
+    if address.is_empty() {
+        return Err("it says no address under which peers would reach it".to_owned());
+    }
+    Ok(JoinRequest { cluster, disk, address, zone, version })
+}

@@ -1,0 +1,43 @@
+//! A disk asks until it is taken in, or told that it never will be.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use varve_consensus::{DiskId, JoinRequest};
+use varve_env::Env;
+use varve_types::NodeId;
+
+use super::world::{CLUSTER, FakeNode, with_clock_off};
+use crate::peer::join;
+
+fn request(disk: u128) -> JoinRequest {
+    let (address, zone) = ("127.0.0.1:4".to_owned(), "a".to_owned());
+    JoinRequest { cluster: None, disk: DiskId(disk), address, zone, version: "1".to_owned() }
+}
+
+#[tokio::test]
+async fn one_of_the_seeds_that_answers_is_enough() {
+    let node = FakeNode::start(2).await;
+    // Nobody listens on the first, and the second is the joiner itself.
+    let seeds = ["127.0.0.1:1", "127.0.0.1:4", &node.address.to_string()].map(str::to_owned);
+    let admission = join(&Env::real(), &seeds, &request(1)).await.unwrap();
+    assert_eq!(
+        (admission.cluster, admission.node, admission.disk),
+        (CLUSTER, NodeId(9), DiskId(1))
+    );
+    assert_eq!(admission.catalog.len(), 5 << 20);
+}
+
+#[tokio::test]
+async fn a_refusal_that_stays_ends_it_and_one_that_may_pass_does_not() {
+    let node = FakeNode::start(2).await;
+    let seeds = [node.address.to_string()];
+    let why = join(&Env::real(), &seeds, &request(3)).await.unwrap_err();
+    assert!(why.contains("127.0.0.1:4 is in use"), "{why}");
+    let hour_ns = 3_600_000_000_000;
+    let why = join(&with_clock_off(hour_ns), &seeds, &request(1)).await.unwrap_err();
+    assert!(why.contains("let both follow a time server"), "{why}");
+    let (env, not_yet) = (Env::real(), request(2));
+    let asking = join(&env, &seeds, &not_yet);
+    assert!(timeout(Duration::from_millis(700), asking).await.is_err());
+}

@@ -1,0 +1,60 @@
+//! The port for peers: always served, also by a node that is alone.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use varve_consensus::Host;
+use varve_env::Env;
+use varve_env::network::Listener;
+
+use crate::answers::Answers;
+use crate::peer::{Addresses, Identity, PeerStats, Peers, serve};
+use crate::{NodeError, membership};
+
+/// How long the connections of peers may take to end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What is served there, and the way to the same ports of others.
+pub(crate) struct PeerPort {
+    pub address: SocketAddr,
+    transport: Peers,
+    stop: watch::Sender<bool>,
+    served: JoinHandle<Result<(), NodeError>>,
+}
+
+impl PeerPort {
+    /// Serves peers, and lets the host's messages to them go.
+    pub(crate) fn open(
+        env: &Env,
+        (address, listener): (SocketAddr, Listener),
+        transport: Peers,
+        addresses: Addresses,
+        host: &Host,
+        stats: &Arc<PeerStats>,
+    ) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(membership::follow_addresses(host.clone(), addresses, stopped.clone()));
+        transport.introduce(Identity { cluster: host.cluster(), node: host.node() });
+        let answers = Arc::new(Answers { host: host.clone() });
+        let serving = serve(listener, env.clone(), answers, Arc::clone(stats), stopped);
+        let served = tokio::spawn(serving);
+        Self { address, transport, stop, served }
+    }
+
+    /// Ends all connections.
+    pub(crate) async fn close(self) {
+        self.transport.close();
+        // The server may have ended by itself.
+        let _ = self.stop.send(true);
+        match timeout(CLOSE_LIMIT, self.served).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!("the server for peers ended: {error}"),
+            Ok(Err(error)) => tracing::warn!("the server for peers ended: {error}"),
+            Err(_) => tracing::warn!("connections of peers are still open"),
+        }
+    }
+}

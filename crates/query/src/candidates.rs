@@ -4,7 +4,7 @@ use std::collections::BinaryHeap;
 
 use varve_types::{LogIndex, RecordId, RowNumber, ShardId, TimestampNs};
 
-use crate::Order;
+use crate::{Key, Order};
 
 /// Where a row lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +15,11 @@ pub(crate) struct Place {
     pub(crate) group: u32,
     /// The position in the group.
     pub(crate) row: u32,
+}
+
+impl Place {
+    /// Of a row that was found by another search, in chunks that this one does not have.
+    pub(crate) const ELSEWHERE: Self = Self { chunk: u32::MAX, group: 0, row: 0 };
 }
 
 /// A row's place in the order of answers: the smaller comes first. For newest first the numbers
@@ -95,7 +100,7 @@ impl Candidates {
     }
 
     /// The rows from `offset` on, in order.
-    pub(crate) fn into_page(self, offset: usize) -> Vec<(RecordId, Place)> {
+    pub(crate) fn into_page(self, offset: usize) -> Vec<(Key, Place)> {
         let order = self.order;
         let named = |(rank, place): (Rank, Place)| {
             let rank = rank.turned(order);
@@ -104,7 +109,7 @@ impl Candidates {
                 index: LogIndex(rank.index),
                 row: RowNumber(rank.row),
             };
-            (id, place)
+            (Key { time: TimestampNs(rank.time), id }, place)
         };
         self.heap.into_sorted_vec().into_iter().skip(offset).map(named).collect()
     }
@@ -143,7 +148,7 @@ mod tests {
             let wanted: Vec<RecordId> = sorted.into_iter().take(depth).skip(offset)
                 .map(|(_, shard, index, row)| id(shard, index, row)).collect();
             let page: Vec<RecordId> =
-                candidates.into_page(offset).into_iter().map(|(id, _)| id).collect();
+                candidates.into_page(offset).into_iter().map(|(key, _)| key.id).collect();
             prop_assert_eq!(page, wanted);
         }
     }

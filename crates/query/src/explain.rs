@@ -68,11 +68,11 @@ const STEPS: [(&str, &str); 10] = [
     ("page", "row groups"),
 ];
 
-/// What one worker did.
+/// What one worker did, or one part of all chunks took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     /// By step: how many were looked at, and how many of them ruled out.
-    steps: [(u64, u64); STEPS.len()],
+    pub(crate) steps: [(u64, u64); STEPS.len()],
     pub(crate) pages_read: u64,
     pub(crate) bytes_read: u64,
     pub(crate) rows_scanned: u64,
@@ -95,14 +95,16 @@ impl Tally {
 
     /// Adds what another worker did.
     pub(crate) fn add(&mut self, other: &Self) {
+        // What a peer says may be any number.
+        let add = |mine: &mut u64, theirs: u64| *mine = mine.saturating_add(theirs);
         for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
-            mine.0 += theirs.0;
-            mine.1 += theirs.1;
+            add(&mut mine.0, theirs.0);
+            add(&mut mine.1, theirs.1);
         }
-        self.pages_read += other.pages_read;
-        self.bytes_read += other.bytes_read;
-        self.rows_scanned += other.rows_scanned;
-        self.rows_matched += other.rows_matched;
+        add(&mut self.pages_read, other.pages_read);
+        add(&mut self.bytes_read, other.bytes_read);
+        add(&mut self.rows_scanned, other.rows_scanned);
+        add(&mut self.rows_matched, other.rows_matched);
     }
 
     /// As it is told.

@@ -7,6 +7,10 @@
 //! id ───────────────────────────────────── find(chunks, …) ──► Hit
 //! ```
 //!
+//! Chunks that lie on several nodes are searched where they are: each node answers [`Keys`] or
+//! [`Counted`], whoever asked merges them with its own ([`Plan::page_among`],
+//! [`AggregatePlan::finish_among`]) and looks up only the records of the page ([`lookup`]).
+//!
 //! A search runs over [`Chunk`]s, each a columnar table of one shard: it prunes tables and row
 //! groups by what their footers and indexes say, reads the columns that its filters need (cheap ones first),
 //! keeps the candidates for one page, and at last reads that page's records. Everything here is
@@ -19,10 +23,11 @@ mod error;
 mod execute;
 mod explain;
 mod filter;
-mod find;
 mod group;
 mod haystack;
+mod keys;
 pub mod limits;
+mod lookup;
 mod names;
 mod narrow;
 mod needle;
@@ -32,6 +37,7 @@ mod row_set;
 mod scan;
 mod search;
 mod value_text;
+pub mod wire;
 mod words;
 
 pub use aggregate::{Aggregate, AggregateCell, AggregatePlan, AggregateResult, Counted, aggregate};
@@ -39,8 +45,9 @@ pub use chunk::{Chunk, Origin};
 pub use error::QueryError;
 pub use execute::search;
 pub use explain::{Explain, ExplainStep};
-pub use find::find;
+pub use keys::{Key, Keys};
 pub use limits::Limits;
+pub use lookup::{Lookup, Records, find, lookup};
 pub use page::{Page, ReadRecords};
 pub use plan::Plan;
 pub use scan::Scanned;

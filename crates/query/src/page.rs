@@ -11,7 +11,7 @@ use crate::group::{Group, Pages};
 use crate::names::Stamps;
 use crate::plan::PlannedChunk;
 use crate::scan::KeptPages;
-use crate::{Hit, Limits, QueryError, SearchResult};
+use crate::{Hit, Key, Limits, QueryError, Records, SearchResult};
 
 /// What a record occupies beside its message and its attributes' names and values.
 const RECORD_BYTES: usize = size_of::<Hit>();
@@ -25,6 +25,8 @@ pub struct Page {
     /// How many records there are to read.
     rows: usize,
     groups: Vec<PageGroup>,
+    /// The records that other searches found, each with its place on the page.
+    elsewhere: BTreeMap<RecordId, (Key, usize)>,
     /// The first group that no worker took yet.
     next: AtomicUsize,
     /// How many workers began.
@@ -57,14 +59,22 @@ impl Page {
     pub(crate) fn new(
         chunks: Vec<PlannedChunk>,
         limits: Limits,
-        page: &[(RecordId, Place)],
+        page: &[(Key, Place)],
         mut kept: KeptPages,
         total: Option<u64>,
         tally: Tally,
     ) -> Self {
         let mut by_group: BTreeMap<(u32, u32), Vec<PageRow>> = BTreeMap::new();
-        for (at, (id, place)) in page.iter().enumerate() {
-            by_group.entry((place.chunk, place.group)).or_default().push((place.row, *id, at));
+        let mut elsewhere = BTreeMap::new();
+        for (at, &(key, place)) in page.iter().enumerate() {
+            if place == Place::ELSEWHERE {
+                elsewhere.insert(key.id, (key, at));
+            } else {
+                by_group
+                    .entry((place.chunk, place.group))
+                    .or_default()
+                    .push((place.row, key.id, at));
+            }
         }
         let group = |((chunk, group), mut rows): (_, Vec<_>)| {
             rows.sort_unstable();
@@ -78,6 +88,7 @@ impl Page {
             tally,
             rows: page.len(),
             groups: by_group.into_iter().map(group).collect(),
+            elsewhere,
             next: AtomicUsize::new(0),
             workers: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
@@ -88,6 +99,12 @@ impl Page {
     #[must_use]
     pub const fn groups(&self) -> usize {
         self.groups.len()
+    }
+
+    /// The records of the page that are in none of this search's chunks, by id: to be looked up
+    /// where they are, and brought to [`Self::finish_among`].
+    pub fn elsewhere(&self) -> impl Iterator<Item = Key> {
+        self.elsewhere.values().map(|(key, _)| *key)
     }
 
     /// Reads groups until none is left. Any number of workers may do so at once. What each answers
@@ -106,6 +123,26 @@ impl Page {
         Ok(read)
     }
 
+    /// Notes what records occupy, those that were brought too.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError::TooLarge`]: together they take more than an answer may.
+    fn hold(&self, bytes: usize) -> Result<(), QueryError> {
+        let held = self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let bytes_max = self.limits.answer_bytes_max;
+        if held > bytes_max { Err(QueryError::TooLarge { bytes_max }) } else { Ok(()) }
+    }
+
+    /// Notes records that were brought from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError::TooLarge`]: together with the others they take more than an answer may.
+    pub fn note_brought(&self, records: &Records) -> Result<(), QueryError> {
+        self.hold(records.hits.iter().map(|hit| hit_bytes(&hit.record)).sum())
+    }
+
     fn read(&self, page_group: &PageGroup, read: &mut ReadRecords) -> Result<(), QueryError> {
         let owner = &*self.chunks[page_group.chunk as usize].owner;
         let number = page_group.group as usize;
@@ -113,10 +150,7 @@ impl Page {
         let rows: Vec<u32> = page_group.rows.iter().map(|(row, ..)| *row).collect();
         let stamps = Stamps::read(owner, &mut group)?;
         let records = group.records(&rows)?;
-        let bytes: usize = records.iter().map(|record| RECORD_BYTES + record_bytes(record)).sum();
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limits.answer_bytes_max {
-            return Err(QueryError::TooLarge { bytes_max: self.limits.answer_bytes_max });
-        }
+        self.hold(records.iter().map(hit_bytes).sum())?;
         for (record, &(row, id, at)) in records.into_iter().zip(&page_group.rows) {
             let created_at = stamps.of(row as usize);
             read.hits.push((at, Hit { id, created_at, record }));
@@ -133,6 +167,17 @@ impl Page {
     /// When a worker's part is missing, because the rest would pass for the whole.
     #[must_use]
     pub fn finish(self, parts: Vec<ReadRecords>) -> SearchResult {
+        self.finish_among(parts, Vec::new())
+    }
+
+    /// The answer, from what every worker read and what was brought of [`Self::elsewhere`].
+    /// What was not brought is not on the page.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::finish`].
+    #[must_use]
+    pub fn finish_among(self, parts: Vec<ReadRecords>, brought: Vec<Records>) -> SearchResult {
         assert_eq!(parts.len(), self.workers.into_inner(), "BUG: a part of a page is missing");
         let mut tally = self.tally;
         let mut hits: Vec<Option<Hit>> = (0..self.rows).map(|_| None).collect();
@@ -142,17 +187,31 @@ impl Page {
                 hits[at] = Some(hit);
             }
         }
-        let hits: Vec<Hit> = hits.into_iter().flatten().collect();
-        assert_eq!(hits.len(), self.rows, "BUG: a page is finished before all was read");
+        let here = hits.iter().flatten().count();
+        assert_eq!(
+            here + self.elsewhere.len(),
+            self.rows,
+            "BUG: a page is finished before all was read"
+        );
+        for records in brought {
+            tally.add(&records.tally);
+            for hit in records.hits {
+                if let Some((_, at)) = self.elsewhere.get(&hit.id) {
+                    hits[*at] = Some(hit);
+                }
+            }
+        }
+        let hits = hits.into_iter().flatten().collect();
         SearchResult { total: self.total, hits, explain: tally.explain() }
     }
 }
 
-/// The message may share its page's bytes: it is counted as if it did not.
-fn record_bytes(record: &Record) -> usize {
+/// What a record found occupies. The message may share its page's bytes: it is counted as if it
+/// did not.
+pub(crate) fn hit_bytes(record: &Record) -> usize {
     let resource = record.resource.0.iter();
     let attributes = record.attributes.iter().chain(resource).map(attribute_bytes);
-    record.message.len() + attributes.sum::<usize>()
+    RECORD_BYTES + record.message.len() + attributes.sum::<usize>()
 }
 
 fn attribute_bytes(attribute: &Attribute) -> usize {

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use roaring::RoaringBitmap;
 use varve_columnar::GroupMeta;
 
-use crate::candidates::Candidates;
+use crate::candidates::{Candidates, Place};
 use crate::explain::{Step, Tally};
 use crate::filter::{Filters, Remaining};
 use crate::group::{Group, positions_of};
 use crate::narrow::{Narrowed, Narrowing};
 use crate::scan::{KeptPages, Scan, Scanned};
-use crate::{Chunk, Limits, Order, Page, QueryError, Search, Total};
+use crate::{Chunk, Key, Keys, Limits, Order, Page, QueryError, Search, Total};
 
 /// A search, planned: the row groups that may have a match, in the order of the page.
 ///
@@ -182,31 +182,62 @@ impl Plan {
     /// When a worker's part is missing, because the rest would pass for the whole.
     #[must_use]
     pub fn page(self, parts: Vec<Scanned>) -> Page {
-        let workers = self.workers.into_inner();
+        self.page_among(parts, &[])
+    }
+
+    /// The page, from what every worker found and from the keys that other searches found for
+    /// the same question in other chunks.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::page`].
+    #[must_use]
+    pub fn page_among(mut self, parts: Vec<Scanned>, others: &[Keys]) -> Page {
+        let (mut candidates, kept) = self.gather(parts);
+        for other in others {
+            self.tally.add(&other.tally);
+            for &Key { time, id } in &other.keys {
+                candidates.offer(time, id, Place::ELSEWHERE);
+            }
+        }
+        let total = (self.total == Total::Exact).then_some(self.tally.rows_matched);
+        let page = candidates.into_page(self.offset);
+        Page::new(self.chunks, self.limits, &page, kept, total, self.tally)
+    }
+
+    /// The keys that this search has for a page among others': those skipped too.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::page`].
+    #[must_use]
+    pub fn keys(mut self, parts: Vec<Scanned>) -> Keys {
+        let (candidates, _) = self.gather(parts);
+        let keys = candidates.into_page(0).into_iter().map(|(key, _)| key).collect();
+        Keys { keys, tally: self.tally }
+    }
+
+    /// What every worker found, together.
+    fn gather(&mut self, parts: Vec<Scanned>) -> (Candidates, KeptPages) {
+        let workers = *self.workers.get_mut();
         assert_eq!(parts.len(), workers, "BUG: a search is finished with a part missing");
-        let mut tally = self.tally;
         let mut candidates = Candidates::new(self.order, self.depth);
         let mut kept = KeptPages::new();
         let mut visited = 0;
         for part in parts {
             visited += part.visited;
-            tally.add(&part.tally);
+            self.tally.add(&part.tally);
             candidates.merge(part.candidates);
             kept.extend(part.kept);
         }
         let groups = self.groups.len() as u64;
-        let total = match self.total {
+        match self.total {
             Total::Exact => {
                 assert_eq!(visited, groups, "BUG: a search is finished before all was visited");
-                Some(tally.rows_matched)
             }
-            Total::Unasked => {
-                tally.prune(Step::GroupPage, groups, groups - visited);
-                None
-            }
-        };
-        let page = candidates.into_page(self.offset);
-        Page::new(self.chunks, self.limits, &page, kept, total, tally)
+            Total::Unasked => self.tally.prune(Step::GroupPage, groups, groups - visited),
+        }
+        (candidates, kept)
     }
 }
 

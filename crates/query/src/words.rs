@@ -10,6 +10,8 @@
 //! line may be any bytes, and folding by Unicode would depend on what they are taken to be. This
 //! module parses; how the words are found is the filters' business.
 
+use std::fmt;
+
 use varve_columnar::is_token_byte;
 
 use crate::limits;
@@ -112,6 +114,19 @@ impl WordQuery {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.words.is_empty() && self.phrases.is_empty()
+    }
+}
+
+/// As a text that reads back as the same query.
+impl fmt::Display for WordQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for word in &self.words {
+            write!(f, "{word} ")?;
+        }
+        for phrase in &self.phrases {
+            write!(f, "\"{}\" ", phrase.replace('\\', r"\\").replace('"', r#"\""#))?;
+        }
+        Ok(())
     }
 }
 

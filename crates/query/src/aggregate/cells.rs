@@ -8,11 +8,12 @@ use std::sync::Arc;
 use varve_types::{Level, TimestampNs};
 
 use super::{Aggregate, AggregateCell};
+use crate::wire::{Reader, WireError, Writer, read_level};
 use crate::{QueryError, limits};
 
 /// Counts by service, step and level.
 #[derive(Debug)]
-pub(super) struct Cells {
+pub(crate) struct Cells {
     step_ns: Option<NonZeroU64>,
     by_service: bool,
     by_level: bool,
@@ -84,17 +85,21 @@ impl Cells {
                 self.run.insert(Run { service, step, rows: [0; Level::ALL.len()] })
             }
         };
-        run.rows[usize::from(level.number())] += rows;
+        let count = &mut run.rows[usize::from(level.number())];
+        *count = count.saturating_add(rows);
         Ok(())
     }
 
-    fn end_run(&mut self) -> Result<(), QueryError> {
+    /// Counts what is counted aside.
+    pub(super) fn end_run(&mut self) -> Result<(), QueryError> {
         let Some(Run { service, step, rows }) = self.run.take() else { return Ok(()) };
         // The step in which time begins may begin before.
         let start = i64::try_from(step.start).unwrap_or(i64::MIN);
         for (level, rows) in Level::ALL.into_iter().zip(rows).filter(|(_, rows)| *rows > 0) {
             let level = if self.by_level { level } else { Level::default() };
-            *self.counts.entry((service, start, level)).or_default() += rows;
+            let count = self.counts.entry((service, start, level)).or_default();
+            // What a peer says may be any number.
+            *count = count.saturating_add(rows);
         }
         if self.counts.len() > limits::CELLS_MAX {
             return Err(QueryError::TooManyCells { cells_max: limits::CELLS_MAX });
@@ -113,6 +118,18 @@ impl Cells {
         Ok(())
     }
 
+    /// Appends the counts, none of which may be counted aside.
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        assert!(self.run.is_none(), "BUG: counts are written before they are whole");
+        writer.list(&self.services, |writer, service| writer.bytes(service.as_bytes()));
+        writer.list(&self.counts, |writer, (&(service, start, level), &rows)| {
+            writer.varint(service.0.into());
+            writer.i64(start);
+            writer.u8(level.number());
+            writer.varint(rows);
+        });
+    }
+
     /// The counts, sorted.
     pub(super) fn finish(mut self) -> Result<Vec<AggregateCell>, QueryError> {
         self.end_run()?;
@@ -126,6 +143,22 @@ impl Cells {
         cells.sort_unstable();
         Ok(cells)
     }
+}
+
+/// Reads the counts of an aggregate.
+pub(crate) fn read(aggregate: &Aggregate, reader: &mut Reader) -> Result<Cells, WireError> {
+    /// The fewest bytes of a count.
+    const COUNT_BYTES: usize = 11;
+    let services = reader.list(1, |reader| Ok(Arc::<str>::from(reader.string()?)))?;
+    let places = if aggregate.by_service { services.len() as u64 } else { 1 };
+    let counts = reader.list(COUNT_BYTES, |reader| {
+        let service = Some(reader.varint()?).filter(|place| *place < places);
+        let service = service.ok_or_else(|| reader.refuse("there is no such service"))?;
+        let (start, level) = (reader.i64()?, read_level(reader)?);
+        Ok(((ServicePlace(service as u32), start, level), reader.varint()?))
+    })?;
+    let counts = counts.into_iter().collect();
+    Ok(Cells { services, counts, ..Cells::new(aggregate) })
 }
 
 /// The step that a time is in.

@@ -16,11 +16,19 @@ use crate::{Chunk, Limits, QueryError};
 const MINUTE_NS: i128 = 60_000_000_000;
 const HOUR_NS: i128 = 60 * MINUTE_NS;
 
-/// What one worker counted.
+/// What one worker counted, or one part of all chunks has.
 #[derive(Debug)]
 pub struct Counted {
-    pub(super) cells: Cells,
-    pub(super) tally: Tally,
+    pub(crate) cells: Cells,
+    pub(crate) tally: Tally,
+}
+
+impl Counted {
+    /// Adds what another counted.
+    pub(super) fn add(&mut self, other: Self) -> Result<(), QueryError> {
+        self.tally.add(&other.tally);
+        self.cells.merge(other.cells)
+    }
 }
 
 /// One worker's counting, under way.

@@ -16,6 +16,7 @@ use crate::explain::Tally;
 use crate::filter::Filters;
 use crate::{Chunk, Explain, Limits, QueryError};
 use cells::Cells;
+pub(crate) use cells::read as read_cells;
 pub use count::Counted;
 use count::Counting;
 
@@ -113,20 +114,56 @@ impl AggregatePlan {
     ///
     /// When a worker's part is missing, because the rest would pass for the whole.
     pub fn finish(self, parts: Vec<Counted>) -> Result<AggregateResult, QueryError> {
+        self.finish_among(parts, Vec::new())
+    }
+
+    /// The counts, from what every worker counted and what other aggregates counted for the same
+    /// question in other chunks.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError::TooManyCells`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::finish`].
+    pub fn finish_among(
+        self,
+        parts: Vec<Counted>,
+        others: Vec<Counted>,
+    ) -> Result<AggregateResult, QueryError> {
+        let mut counted = self.counted(parts)?;
+        for other in others {
+            counted.add(other)?;
+        }
+        let Counted { cells, mut tally } = counted;
+        let cells = cells.finish()?;
+        tally.rows_matched = cells.iter().fold(0, |sum, cell| cell.rows.saturating_add(sum));
+        Ok(AggregateResult { cells, explain: tally.explain() })
+    }
+
+    /// What this aggregate has for the counts among others', from what every worker counted.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError::TooManyCells`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::finish`].
+    pub fn counted(self, parts: Vec<Counted>) -> Result<Counted, QueryError> {
         let workers = self.workers.into_inner();
         assert!(
             parts.len() == workers && self.next.into_inner() >= self.chunks.len(),
             "BUG: an aggregate is finished with a part missing"
         );
-        let mut cells = Cells::new(&self.aggregate);
-        let mut tally = Tally::default();
+        let (cells, tally) = (Cells::new(&self.aggregate), Tally::default());
+        let mut counted = Counted { cells, tally };
         for part in parts {
-            tally.add(&part.tally);
-            cells.merge(part.cells)?;
+            counted.add(part)?;
         }
-        let cells = cells.finish()?;
-        tally.rows_matched = cells.iter().map(|cell| cell.rows).sum();
-        Ok(AggregateResult { cells, explain: tally.explain() })
+        counted.cells.end_run()?;
+        Ok(counted)
     }
 }
 

@@ -13,6 +13,7 @@ use proptest::sample::select;
 use varve_query::{Aggregate, AggregateCell, AggregatePlan, Limits, QueryError, aggregate};
 use varve_types::{Level, Record, ShardId, TenantId, TimeRange, TimestampNs};
 
+use crate::parts::aggregate_in_parts;
 use crate::world::{Entry, World};
 
 const SECOND_NS: i64 = 1_000_000_000;
@@ -124,7 +125,10 @@ proptest! {
             world.add_shard(ShardId(number), entries, *merged.min(&entries.len()));
         }
         for wanted in &aggregates {
-            prop_assert_eq!(counted(wanted, &world, workers), count(wanted, &world), "{:?}", wanted);
+            let cells = count(wanted, &world);
+            let in_parts = aggregate_in_parts(&world.chunks, wanted).cells;
+            prop_assert_eq!(&in_parts, &cells, "in parts: {:?}", wanted);
+            prop_assert_eq!(counted(wanted, &world, workers), cells, "{:?}", wanted);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod aggregates;
 mod damage;
 mod model;
+mod parts;
 mod pruning;
 mod real_logs;
 mod scenarios;

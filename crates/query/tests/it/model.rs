@@ -17,6 +17,7 @@ use varve_types::{
     Attribute, Level, LogIndex, Record, Resource, ShardId, TenantId, TimeRange, TimestampNs, Value,
 };
 
+use crate::parts::search_in_parts;
 use crate::world::{Entry, World};
 
 /// The canonical text of a value, and whether words are sought in it.
@@ -92,6 +93,9 @@ fn check(world: &World, search_for: &Search) {
     let page = wanted.into_iter().skip(search_for.offset as usize).take(search_for.limit as usize);
     let page: Vec<Hit> = page.cloned().collect();
     assert_eq!(shown(&found.hits), shown(&page), "{search_for:?}");
+    let in_parts = search_in_parts(&world.chunks, search_for);
+    assert_eq!(in_parts.total, total, "in parts: {search_for:?}");
+    assert_eq!(shown(&in_parts.hits), shown(&page), "in parts: {search_for:?}");
 }
 
 /// One worker or, for every other offset, three that take turns as they come.

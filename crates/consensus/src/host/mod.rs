@@ -3,6 +3,7 @@
 
 mod cluster;
 mod files;
+mod forward;
 mod identity;
 mod introduce;
 mod leave;
@@ -10,6 +11,7 @@ mod local;
 mod merge;
 mod metadata;
 mod nodes;
+mod proposal;
 mod read;
 mod receive;
 mod start;

@@ -62,6 +62,9 @@ impl Inner {
         if message.kind == MessageKind::Catalog {
             return self.answer_metadata(message.body).await;
         }
+        if let (MessageKind::Propose, Some(shard)) = (message.kind, message.group.as_shard()) {
+            return Ok(self.answer_proposal(shard, message.body).await);
+        }
         let Some(shard) = message.group.as_shard() else {
             let group = self.catalog_group().ok_or(ReceiveError::NotHere(message.group))?;
             return self.receive_for(&group, message).await;

@@ -1,4 +1,4 @@
-//! Proposing blocks.
+//! Proposing blocks to shards that this node leads.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use varve_shard::{Command, Outcome, Phase, Rejection, Successor};
 use varve_types::{LogIndex, ShardId, limits};
 
 use super::local::Local;
-use super::{Host, Inner, lock};
+use super::proposal::Proposed;
+use super::{Inner, lock};
 use crate::catalog::ShardState;
 use crate::errors::ProposeError;
 use crate::group::GroupError;
@@ -30,43 +31,26 @@ pub struct BlockCommit {
     pub outcome: Outcome,
 }
 
-impl Host {
-    /// Proposes a block to a shard that this node leads, stamped with the present time, and waits
-    /// until a quorum has it and it is applied.
-    ///
-    /// # Errors
-    ///
-    /// [`ProposeError::Timeout`] and [`ProposeError::Stopped`] leave open whether the block was
-    /// stored: sending it again is safe. All others mean that nothing was stored.
-    pub async fn propose_block(
+impl Inner {
+    /// Proposes a block here, stamped with the present time, if this node leads the shard.
+    pub(super) async fn propose_here(
         &self,
         shard: ShardId,
         block: Bytes,
-    ) -> Result<BlockCommit, ProposeError> {
-        if block.len() > limits::BLOCK_BYTES_MAX {
+        deadline: Instant,
+    ) -> Proposed {
+        let block_bytes = block.len();
+        if block_bytes > limits::BLOCK_BYTES_MAX {
             return Err(ProposeError::Refused(format!(
-                "it has {} bytes, and at most {} fit",
-                block.len(),
+                "it has {block_bytes} bytes, and at most {} fit",
                 limits::BLOCK_BYTES_MAX
             )));
         }
-        self.inner().propose_block(shard, block).await
-    }
-}
-
-impl Inner {
-    async fn propose_block(
-        &self,
-        shard: ShardId,
-        block: Bytes,
-    ) -> Result<BlockCommit, ProposeError> {
         let limit = self.settings.propose_limit;
-        let deadline = Instant::now() + limit;
-        let block_bytes = block.len() as u64;
         let command = Command::Block(block).encode();
         loop {
             self.upkeep.activity.note();
-            let promise = self.wait_until_open(shard, block_bytes, deadline).await?;
+            let promise = self.wait_until_open(shard, block_bytes as u64, deadline).await?;
             if self.is_disk_full() {
                 return Err(ProposeError::DiskFull);
             }
@@ -89,19 +73,9 @@ impl Inner {
                 Err(GroupError::Stopped(why)) => return Err(ProposeError::Stopped { shard, why }),
             };
             match reply {
-                Reply::Shard(Outcome::Rejected(Rejection::Sealed { successors })) => {
-                    return Err(ProposeError::Sealed { shard, successors });
-                }
                 // Its phase was looked at before its log was caught up.
                 Reply::Shard(Outcome::Rejected(Rejection::NotOpen)) => {}
-                Reply::Shard(Outcome::Rejected(Rejection::Corrupt { what })) => {
-                    return Err(ProposeError::Refused(what));
-                }
-                Reply::Shard(outcome) => return Ok(BlockCommit { index, outcome }),
-                Reply::Unreadable(what) => return Err(ProposeError::Refused(what)),
-                Reply::Nothing | Reply::Catalog(_) => {
-                    unreachable!("BUG: shard {shard} answered a block with {reply:?}")
-                }
+                reply => return committed(shard, index, reply),
             }
         }
     }
@@ -138,8 +112,14 @@ impl Inner {
                     };
                     return Err(ProposeError::Sealed { shard, successors });
                 }
-                Some(Local::Refused(_)) | None => return Err(self.elsewhere(shard)),
+                Some(Local::Refused(_)) | None => {
+                    return Err(self.sealed(shard).unwrap_or(ProposeError::NotHere(shard)));
+                }
             };
+            if !replica.group.leads() {
+                let leader = replica.group.leader().filter(|leader| *leader != self.node);
+                return Err(ProposeError::NotLeader { shard, leader });
+            }
             let phase = replica.home.shard().phase().clone();
             match phase {
                 Phase::Open => {
@@ -163,10 +143,10 @@ impl Inner {
         }
     }
 
-    /// Why a shard without a running replica here takes no block from here.
-    fn elsewhere(&self, shard: ShardId) -> ProposeError {
+    /// That a shard takes no more blocks, with its successors, if the catalog says so.
+    pub(super) fn sealed(&self, shard: ShardId) -> Option<ProposeError> {
         let catalog = self.catalog();
-        let Some(entry) = catalog.shards.get(&shard) else { return ProposeError::NotHere(shard) };
+        let entry = catalog.shards.get(&shard)?;
         match entry.state {
             ShardState::Sealed | ShardState::Closed(_) => {
                 let successor = |id: &ShardId| {
@@ -174,9 +154,25 @@ impl Inner {
                     Some(Successor { shard: *id, range })
                 };
                 let successors = entry.successors.iter().filter_map(successor).collect();
-                ProposeError::Sealed { shard, successors }
+                Some(ProposeError::Sealed { shard, successors })
             }
-            ShardState::Preparing | ShardState::Open => ProposeError::NotHere(shard),
+            ShardState::Preparing | ShardState::Open => None,
+        }
+    }
+}
+
+/// What a block's entry came to.
+fn committed(shard: ShardId, index: LogIndex, reply: Reply) -> Proposed {
+    match reply {
+        Reply::Shard(Outcome::Rejected(Rejection::Sealed { successors })) => {
+            Err(ProposeError::Sealed { shard, successors })
+        }
+        Reply::Shard(Outcome::Rejected(Rejection::Corrupt { what })) | Reply::Unreadable(what) => {
+            Err(ProposeError::Refused(what))
+        }
+        Reply::Shard(outcome) => Ok(BlockCommit { index, outcome }),
+        Reply::Nothing | Reply::Catalog(_) => {
+            unreachable!("BUG: shard {shard} answered a block with {reply:?}")
         }
     }
 }

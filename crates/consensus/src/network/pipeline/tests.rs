@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::upkeep::Pace;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::channel::mpsc;
 use openraft::EntryPayload;
 use openraft::raft::StreamAppendError;
 use tokio::sync::oneshot;
-use crate::upkeep::Pace;
 use varve_types::{GroupId, NodeId, ReplicaId};
 
 use super::*;

@@ -96,9 +96,19 @@ pub enum ShardError {
         /// What openraft said.
         why: String,
     },
-    /// It closed while this node was away, and its files here are not those of its holders.
-    #[error("shard {0} closed while this node was away: its holders serve it")]
+    /// It is closed, and not all of it is here yet.
+    #[error("not all of closed shard {0} is here: it is copied from the nodes that hold it")]
     Behind(ShardId),
+    /// A file of it was found damaged after it had been opened.
+    #[error("shard {shard} is damaged: {damage}; {remedy}")]
+    Damaged {
+        /// Which shard.
+        shard: ShardId,
+        /// Which file, and what is wrong with it.
+        damage: String,
+        /// What becomes of it.
+        remedy: String,
+    },
 }
 
 /// Why a block was not acknowledged.

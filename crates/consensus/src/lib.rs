@@ -43,8 +43,8 @@ pub use errors::{CatalogError, ProposeError, ReadError, RollError, ShardError, S
 pub use host::{
     Admission, BlockCommit, Host, HostOptions, HostSettings, HostStats, JoinError, JoinRequest,
     NewDisk, NodeState, NodeStatus, ReceiveError, ReplicaStatus, Role, ShardRead, ShardStatus,
-    draw_disk, has_identity,
+    VerifyRow, draw_disk, has_identity,
 };
 pub use network::{Lane, MessageKind, NoPeers, PeerError, PeerMessage, PeerTransport};
 pub use runtime::seed_this_thread;
-pub use upkeep::{FlushStats, MergeStats};
+pub use upkeep::{FlushStats, MergeStats, RepairStats};

@@ -153,7 +153,12 @@ impl Manifest {
         frame::wrap(MAGIC, VERSION, &out)
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// The manifest that a file holds.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] when the bytes are none.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (format, payload) = frame::unwrap(MAGIC, VERSION, bytes)?;
         let mut reader = Reader::new(payload);
         let version = reader.u64()?;

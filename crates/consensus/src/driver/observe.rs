@@ -104,6 +104,6 @@ impl Inner {
             (id, report)
         });
         let stopping = self.is_stopping();
-        NodeReport { stopping, replicas: replicas.collect(), closed: Vec::new() }
+        NodeReport { stopping, replicas: replicas.collect(), closed: self.closed_reports() }
     }
 }

@@ -141,8 +141,13 @@ impl Inner {
     }
 
     pub(super) fn refuse(&self, id: ShardId, error: ShardError) {
-        error!(shard = id.get(), "{error}");
+        match error {
+            // It is on its way.
+            ShardError::Behind(_) => info!(shard = id.get(), "{error}"),
+            _ => error!(shard = id.get(), "{error}"),
+        }
         self.keep(id, Local::Refused(Arc::new(error)));
+        self.upkeep.repairs.ask();
     }
 
     async fn start_replica(
@@ -189,7 +194,11 @@ impl Inner {
         self.groups_may_be_missing && !self.wal.groups().contains(&group)
     }
 
-    async fn open_home(&self, id: ShardId, origin: Origin) -> Result<Arc<ShardHome>, ShardError> {
+    pub(super) async fn open_home(
+        &self,
+        id: ShardId,
+        origin: Origin,
+    ) -> Result<Arc<ShardHome>, ShardError> {
         let (env, root, options) = (self.env.clone(), self.root(id), self.settings.shard.clone());
         let upkeep = Arc::clone(&self.upkeep);
         let open = move || ShardHome::open(&env, root, id, options, origin, upkeep);
@@ -230,7 +239,7 @@ impl Inner {
     /// Opens a shard that was closed before this start.
     async fn open_closed(&self, id: ShardId, closed: &Closed) {
         match self.open_home(id, Origin::Successor).await {
-            Ok(home) if closed.holders.contains(&self.node) && holds(&home, closed) => {
+            Ok(home) if holds(&home, closed) && is_as_recorded(&home, closed, self.node) => {
                 self.keep(id, Local::Closed(home));
                 self.forget_log(id).await;
                 self.upkeep.merges.offer(id);
@@ -266,9 +275,17 @@ fn members(entry: &ShardEntry) -> Vec<(ReplicaId, NodeId)> {
 }
 
 /// Whether all of a closed shard is durable here, and is what the quorum agreed on.
-fn holds(home: &ShardHome, closed: &Closed) -> bool {
+pub(super) fn holds(home: &ShardHome, closed: &Closed) -> bool {
     let here = home.shard().closed();
     here.is_some_and(|here| here.rows == closed.rows && here.digest == closed.digest)
+}
+
+/// Whether a copy that was closed before is what the catalog says of this node: one that it was
+/// told to be damaged, or an older one that came back, is not.
+fn is_as_recorded(home: &ShardHome, closed: &Closed, node: NodeId) -> bool {
+    let final_files = closed.finished.as_ref().filter(|known| known.holders.contains(&node));
+    closed.holders.contains(&node)
+        && final_files.is_none_or(|known| home.files_digest() == Some(known.files))
 }
 
 /// Writes a shard's tail out whenever that is due, and lets the log be purged up to there.

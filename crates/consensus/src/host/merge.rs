@@ -93,8 +93,12 @@ impl Inner {
         for shard in self.upkeep.merges.shards() {
             match self.local(shard) {
                 Some(Local::Running(replica)) => open.push((shard, Arc::clone(&replica.home))),
-                Some(Local::Closed(home)) => closed.push((shard, home)),
-                Some(Local::Refused(_)) | None => self.upkeep.merges.take(shard),
+                Some(Local::Closed(home)) if self.builds_final_files(shard) => {
+                    closed.push((shard, home));
+                }
+                Some(Local::Closed(_) | Local::Refused(_)) | None => {
+                    self.upkeep.merges.take(shard);
+                }
             }
         }
         let open = open.into_iter().map(|(shard, home)| (shard, home, false));

@@ -33,6 +33,7 @@ use varve_shard::ShardOptions;
 use varve_types::{GroupId, NodeId, ReplicaId, ShardId};
 use varve_wal::Wal;
 
+pub use files::VerifyRow;
 pub use identity::{draw_disk, has_identity};
 pub use metadata::{Admission, JoinError, JoinRequest};
 pub(crate) use metadata::{MetadataReply, MetadataRequest};
@@ -151,6 +152,8 @@ struct Handle {
     supervisor: Mutex<Option<JoinHandle<()>>>,
     watcher: Mutex<Option<JoinHandle<()>>>,
     merger: Mutex<Option<JoinHandle<()>>>,
+    fetcher: Mutex<Option<JoinHandle<()>>>,
+    scrubber: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What all parts of a host share.
@@ -250,7 +253,8 @@ impl Host {
 
     /// Stops all groups. Everything acknowledged is in the log; nothing is written out for it.
     pub async fn shutdown(&self) {
-        let watchers = [lock(&self.0.supervisor).take(), lock(&self.0.watcher).take()];
+        let Handle { supervisor, watcher, fetcher, scrubber, .. } = &*self.0;
+        let watchers = [supervisor, watcher, fetcher, scrubber].map(|task| lock(task).take());
         for watcher in watchers.into_iter().flatten() {
             watcher.abort();
             // An abort answers an error, and that is what was asked for.
@@ -275,7 +279,8 @@ impl Host {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let tasks = [&self.supervisor, &self.watcher, &self.merger].map(|task| lock(task).take());
+        let tasks = [&self.supervisor, &self.watcher, &self.merger, &self.fetcher, &self.scrubber];
+        let tasks = tasks.map(|task| lock(task).take());
         tasks.into_iter().flatten().for_each(|task| task.abort());
     }
 }

@@ -7,7 +7,9 @@ use varve_types::{GroupId, NodeId};
 use super::{Host, Inner};
 use crate::codec::{self, CodecError};
 use crate::group::Group;
-use crate::network::{MessageKind, PeerMessage, SnapshotInstall, SnapshotOffer, SnapshotPiece};
+use crate::network::{
+    FilesRequest, MessageKind, PeerMessage, SnapshotInstall, SnapshotOffer, SnapshotPiece,
+};
 use crate::raft_types::Reply;
 use crate::rollover::{ControlReply, ControlRequest};
 
@@ -64,6 +66,10 @@ impl Inner {
         }
         if let (MessageKind::Propose, Some(shard)) = (message.kind, message.group.as_shard()) {
             return Ok(self.answer_proposal(shard, message.body).await);
+        }
+        if let (MessageKind::Files, Some(shard)) = (message.kind, message.group.as_shard()) {
+            let request = FilesRequest::decode(message.body)?;
+            return Ok(self.answer_files(shard, request).await.encode());
         }
         let Some(shard) = message.group.as_shard() else {
             let group = self.catalog_group().ok_or(ReceiveError::NotHere(message.group))?;

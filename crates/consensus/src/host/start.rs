@@ -16,7 +16,7 @@ use varve_wal::Wal;
 use super::identity::{self, Identity};
 use super::introduce::introduce;
 use super::metadata::{self, Admission, SeatFile};
-use super::{Handle, Host, HostOptions, Inner, NewDisk, merge, supervise};
+use super::{Handle, Host, HostOptions, Inner, NewDisk, files, merge, supervise};
 use crate::catalog::{Catalog, CatalogCommand, CatalogFeed, ClusterId, NodeCard};
 use crate::driver::Liveness;
 use crate::errors::StartError;
@@ -81,9 +81,11 @@ impl Host {
             tokio::join!(metadata::watch_catalog(watching), introduce(introducing));
         });
         let merger = tokio::spawn(merge::merge_whenever_due(Arc::clone(&inner)));
-        let [supervisor, watcher, merger] =
-            [supervisor, watcher, merger].map(|task| Mutex::new(Some(task)));
-        Ok(Self(Arc::new(Handle { inner, supervisor, watcher, merger })))
+        let fetcher = tokio::spawn(files::fetch_whenever_due(Arc::clone(&inner)));
+        let scrubber = tokio::spawn(files::scrub_always(Arc::clone(&inner)));
+        let [supervisor, watcher, merger, fetcher, scrubber] =
+            [supervisor, watcher, merger, fetcher, scrubber].map(|task| Mutex::new(Some(task)));
+        Ok(Self(Arc::new(Handle { inner, supervisor, watcher, merger, fetcher, scrubber })))
     }
 }
 

@@ -11,21 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use varve_env::{Blocking, Disk, DiskFile, OpenMode};
 
-/// What a file is to be, whoever has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileCard {
-    /// A plain name.
-    pub(crate) name: String,
-    /// Its length.
-    pub(crate) bytes: u64,
-    /// The CRC-32C of all of it.
-    pub(crate) checksum: u32,
-}
-
-impl FileCard {
-    /// Names are put into longer ones while their files come: leaves room for those.
-    pub(crate) const NAME_BYTES_MAX: usize = 200;
-}
+use super::FileCard;
 
 /// Files, and whether they came from a peer.
 #[derive(Clone, Default)]
@@ -74,9 +60,7 @@ impl SnapshotContent {
 
 impl SnapshotFile {
     pub(crate) fn in_memory(name: &str, bytes: Bytes) -> Self {
-        let checksum = crc32c::crc32c(&bytes);
-        let card = FileCard { name: name.to_owned(), bytes: bytes.len() as u64, checksum };
-        Self { card, source: Source::Memory(bytes) }
+        Self { card: FileCard::of(name, &bytes), source: Source::Memory(bytes) }
     }
 
     /// A file whose length and checksum are known. Blocks.

@@ -3,6 +3,7 @@
 //! Applying is deterministic: it reads the entry and the state, never a clock. One type serves
 //! both kinds of group, so that the rest of the crate has one kind of Raft handle.
 
+mod card;
 mod catalog;
 mod content;
 mod copies;
@@ -16,11 +17,12 @@ use futures::{Stream, TryStreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
 
+pub(crate) use card::{FileCard, cards, files_digest};
 pub(crate) use catalog::CatalogMachine;
-pub(crate) use content::{FileCard, SnapshotContent, SnapshotFile};
+pub(crate) use content::{SnapshotContent, SnapshotFile};
 pub(crate) use copies::Copies;
 pub(crate) use incoming::Incoming;
-pub(crate) use shard::{ShardHome, ShardMachine, cards};
+pub(crate) use shard::{MANIFEST, ShardHome, ShardMachine};
 
 use crate::codec::Position;
 use crate::raft_types::{

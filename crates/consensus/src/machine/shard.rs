@@ -9,18 +9,18 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use varve_env::Env;
 use varve_shard::{
-    Command, FlushError, Manifest, MergeError, Merged, OpenError, Origin, Shard, ShardOptions,
-    ShardView,
+    Command, FlushError, MergeError, Merged, OpenError, Origin, Shard, ShardOptions, ShardView,
 };
 use varve_types::{LogIndex, ShardId};
 
-use super::{Copies, FileCard, SnapshotContent, SnapshotFile, framed};
+use super::{Copies, FileCard, SnapshotContent, SnapshotFile, cards, files_digest, framed};
+use crate::catalog::FilesDigest;
 use crate::codec::Position;
 use crate::raft_types::{Entry, Reply, StoredMembership};
 use crate::upkeep::{Share, Upkeep};
 
 /// The shard's own file that names all others.
-const MANIFEST: &str = "manifest";
+pub(crate) const MANIFEST: &str = "manifest";
 
 /// Where a shard lives on this node. Shared by the state machine, readers and the flusher.
 pub(crate) struct ShardHome {
@@ -85,6 +85,11 @@ impl ShardHome {
     /// Where its copies are on this disk.
     pub(crate) const fn copies(&self) -> &Copies {
         &self.copies
+    }
+
+    /// What its segments are as files; `None` before the first flush.
+    pub(crate) fn files_digest(&self) -> Option<FilesDigest> {
+        self.shard().manifest().map(|manifest| files_digest(manifest))
     }
 
     pub(crate) fn wake_flush_if_due(&self) {
@@ -193,16 +198,6 @@ impl ShardHome {
         *self.shard() = shard;
         Ok(())
     }
-}
-
-/// The files that a manifest names.
-pub(crate) fn cards(manifest: &Manifest) -> Vec<FileCard> {
-    let card = |name: &String, bytes, checksum| FileCard { name: name.clone(), bytes, checksum };
-    let dedup = &manifest.dedup;
-    let dedup = card(&dedup.name, dedup.bytes, dedup.checksum);
-    let segments = manifest.segments.iter();
-    let segments = segments.map(|meta| card(&meta.name, meta.bytes, meta.checksum));
-    [dedup].into_iter().chain(segments).collect()
 }
 
 impl ShardMachine {

@@ -3,6 +3,7 @@
 //! A transport carries opaque bytes to a node and brings the answer back; it knows nothing of
 //! Raft. Every wait has its own limit here.
 
+mod files;
 mod link;
 mod message;
 mod pipeline;
@@ -10,6 +11,7 @@ mod send_snapshot;
 mod snapshot;
 mod transport;
 
+pub(crate) use files::{CopyCondition, FilesRefusal, FilesReply, FilesRequest, Listing};
 pub(crate) use link::Links;
 pub use message::{Lane, MessageKind, PeerMessage};
 pub(crate) use snapshot::{SnapshotHeld, SnapshotInstall, SnapshotOffer, SnapshotPiece};

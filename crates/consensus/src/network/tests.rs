@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
+use varve_types::{ContentDigest, LogIndex};
 
 use super::*;
+use crate::catalog::FilesDigest;
 use crate::machine::FileCard;
 
 fn card() -> impl Strategy<Value = FileCard> {
@@ -12,7 +15,57 @@ fn card() -> impl Strategy<Value = FileCard> {
         .prop_map(|(name, bytes, checksum)| FileCard { name, bytes, checksum })
 }
 
+fn reply() -> impl Strategy<Value = FilesReply> {
+    let refusal = prop_oneof![
+        ".{0,20}".prop_map(FilesRefusal::NotHere),
+        Just(FilesRefusal::Gone),
+        ".{0,20}".prop_map(FilesRefusal::Disk),
+    ];
+    let sums = (any::<u64>(), any::<u128>(), any::<u128>());
+    let listing = (sums.clone(), vec(any::<u8>(), 0..50), vec(card(), 0..4)).prop_map(
+        |((rows, digest, files), manifest, cards)| Listing {
+            rows,
+            digest: ContentDigest(digest),
+            files: FilesDigest(files),
+            manifest: manifest.into(),
+            cards,
+        },
+    );
+    let condition = (sums, option::of(any::<u64>()), option::of(".{0,20}")).prop_map(
+        |((rows, digest, files), applied, problem)| CopyCondition {
+            applied: applied.map(LogIndex),
+            rows,
+            digest: ContentDigest(digest),
+            files: FilesDigest(files),
+            problem,
+        },
+    );
+    prop_oneof![
+        refusal.prop_map(FilesReply::Refused),
+        listing.prop_map(FilesReply::Listing),
+        vec(any::<u8>(), 0..50).prop_map(|bytes| FilesReply::Piece(bytes.into())),
+        condition.prop_map(FilesReply::ReadAgain),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn questions_about_files_read_back(
+        name in "[a-z0-9][a-z0-9._-]{0,40}",
+        offset in any::<u64>(),
+        bytes in 0..=FilesRequest::PIECE_BYTES_MAX,
+    ) {
+        let piece = FilesRequest::Piece { name, offset, bytes };
+        for request in [FilesRequest::Listing, piece, FilesRequest::ReadAgain] {
+            prop_assert_eq!(FilesRequest::decode(request.encode()), Ok(request));
+        }
+    }
+
+    #[test]
+    fn answers_about_files_read_back(reply in reply()) {
+        prop_assert_eq!(FilesReply::decode(reply.encode()), Ok(reply));
+    }
+
     #[test]
     fn offers_and_their_answers_read_back(
         files in vec(card(), 0..5),
@@ -46,7 +99,9 @@ proptest! {
         let _ = SnapshotOffer::decode(bytes.clone());
         let _ = SnapshotHeld::decode(bytes.clone());
         let _ = SnapshotPiece::decode(bytes.clone());
-        let _ = SnapshotInstall::decode(bytes);
+        let _ = SnapshotInstall::decode(bytes.clone());
+        let _ = FilesRequest::decode(bytes.clone());
+        let _ = FilesReply::decode(bytes);
     }
 }
 

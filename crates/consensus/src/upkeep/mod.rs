@@ -4,6 +4,7 @@
 mod activity;
 mod merges;
 mod pace;
+mod repairs;
 mod tails;
 
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub(crate) use activity::Activity;
 pub(crate) use merges::MergeQueue;
 pub use merges::MergeStats;
 pub(crate) use pace::Pace;
+pub use repairs::RepairStats;
+pub(crate) use repairs::Repairs;
 pub(crate) use tails::{Promise, Share, Tails};
 
 /// One for each node. Homes, the writers of blocks and the merger have it.
@@ -22,6 +25,7 @@ pub(crate) struct Upkeep {
     pub(crate) merges: MergeQueue,
     pub(crate) flushes: Flushes,
     pub(crate) activity: Activity,
+    pub(crate) repairs: Repairs,
     /// How fast files go between nodes.
     pub(crate) copying: Arc<Pace>,
 }
@@ -33,6 +37,7 @@ impl Upkeep {
             merges: MergeQueue::default(),
             flushes: Flushes::default(),
             activity: Activity::default(),
+            repairs: Repairs::default(),
             copying: Arc::new(Pace::new(copied_bytes_per_s)),
         }
     }

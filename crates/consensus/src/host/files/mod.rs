@@ -1,3 +1,25 @@
-//! Files of shards between nodes: snapshots that come, and copies of closed shards.
+//! Files of shards between nodes: snapshots that come, copies of closed shards, and whether files
+//! are what they were written as.
 
+mod copy;
+mod fetch;
 mod install;
+mod report;
+mod scrub;
+mod serve;
+mod verify;
+
+pub(super) use fetch::fetch_whenever_due;
+pub(super) use scrub::scrub_always;
+pub use verify::VerifyRow;
+
+use super::Host;
+use crate::upkeep::RepairStats;
+
+impl Host {
+    /// What is copied to this node now, and was since its start.
+    #[must_use]
+    pub fn repair(&self) -> RepairStats {
+        self.inner().upkeep.repairs.stats()
+    }
+}

@@ -1,0 +1,231 @@
+//! Reading closed shards again, slowly, to find damage while there are other copies to mend it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use varve_env::{Disk, DiskFile, OpenMode};
+use varve_shard::Manifest;
+use varve_types::ShardId;
+
+use crate::catalog::ShardState;
+use crate::errors::ShardError;
+use crate::host::local::Local;
+use crate::host::{Inner, lock};
+use crate::machine::{FileCard, MANIFEST, ShardHome, cards, framed};
+use crate::upkeep::Pace;
+
+/// How often to look for a shard that is due.
+const LOOK: Duration = Duration::from_secs(10);
+/// How long to wait while others read or write.
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
+/// However busy the node is, reading goes on after this.
+const BUSY_PAUSES_MAX: u32 = 25;
+/// Bytes that are read at once.
+const PIECE_BYTES: u64 = 256 << 10;
+
+/// Reads closed shards one after the other, until the node stops.
+pub(in crate::host) async fn scrub_always(inner: Arc<Inner>) {
+    let pace = Pace::new(inner.settings.scrub_bytes_per_s);
+    let mut done: BTreeMap<ShardId, Instant> = BTreeMap::new();
+    loop {
+        let Some((shard, home)) = inner.next_to_scrub(&mut done) else {
+            sleep(LOOK.min(inner.settings.scrub_every)).await;
+            continue;
+        };
+        inner.scrub(shard, &home, &pace).await;
+        done.insert(shard, Instant::now());
+    }
+}
+
+impl Inner {
+    /// The closed shards that are served here.
+    fn closed_here(&self) -> BTreeMap<ShardId, Arc<ShardHome>> {
+        let shards = lock(&self.shards);
+        let closed = shards.iter().filter_map(|(shard, local)| match local {
+            Local::Closed(home) => Some((*shard, Arc::clone(home))),
+            Local::Running(_) | Local::Refused(_) => None,
+        });
+        closed.collect()
+    }
+
+    /// The closed shard that was not read for longest, if it is due.
+    fn next_to_scrub(
+        &self,
+        done: &mut BTreeMap<ShardId, Instant>,
+    ) -> Option<(ShardId, Arc<ShardHome>)> {
+        let closed = self.closed_here();
+        done.retain(|shard, _| closed.contains_key(shard));
+        let (shard, home) = closed.into_iter().min_by_key(|(shard, _)| done.get(shard).copied())?;
+        let rests = |at: &Instant| at.elapsed() < self.settings.scrub_every;
+        (!done.get(&shard).is_some_and(rests)).then_some((shard, home))
+    }
+
+    /// Reads a shard's files at leisure, and sets the copy aside when one is damaged.
+    async fn scrub(&self, shard: ShardId, home: &Arc<ShardHome>, pace: &Pace) {
+        let found = self.look_through(home, Some(pace)).await;
+        if let Err(damage) = found {
+            self.found_damaged(shard, home, &damage);
+        }
+    }
+
+    /// Reads all of a shard's files; in passing, with a pace. Answers what is wrong with one.
+    pub(super) async fn look_through(
+        &self,
+        home: &Arc<ShardHome>,
+        pace: Option<&Pace>,
+    ) -> Result<(), String> {
+        let (dir, manifest) = {
+            let shard = home.shard();
+            (shard.dir().to_owned(), shard.manifest().cloned())
+        };
+        let Some(manifest) = manifest else { return Ok(()) };
+        let looked = self.look_at_all(&dir, &manifest, pace).await;
+        if looked.is_ok() {
+            return looked;
+        }
+        // Files go when others replace them: what is damaged is so while nobody does.
+        let _nobody_replaces = home.between_flushes().await;
+        let is_same = home.shard().manifest().is_some_and(|now| Arc::ptr_eq(now, &manifest));
+        if is_same { self.look_at_all(&dir, &manifest, None).await } else { Ok(()) }
+    }
+
+    async fn look_at_all(
+        &self,
+        dir: &Path,
+        manifest: &Manifest,
+        pace: Option<&Pace>,
+    ) -> Result<(), String> {
+        self.look_at_manifest(dir, manifest).await?;
+        for card in cards(manifest) {
+            self.look_at(dir, &card, pace).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_at_manifest(&self, dir: &Path, manifest: &Manifest) -> Result<(), String> {
+        let (disk, path) = (Arc::clone(&self.env.disk), dir.join(MANIFEST));
+        let (shown, read) = (path.clone(), move || framed::read(&*disk, &path));
+        let held = match self.env.blocking.run(read).await {
+            Ok(Some(bytes)) => Manifest::decode(&bytes).map_err(|error| error.to_string()),
+            Ok(None) => Err("it is missing".to_owned()),
+            Err(error) => return damage_of(&shown, &error),
+        };
+        match held {
+            Ok(held) if held == *manifest => Ok(()),
+            Ok(_) => Err(format!("{}: it is another one than was written", shown.display())),
+            Err(why) => Err(format!("{}: {why}", shown.display())),
+        }
+    }
+
+    async fn look_at(
+        &self,
+        dir: &Path,
+        card: &FileCard,
+        pace: Option<&Pace>,
+    ) -> Result<(), String> {
+        let path = dir.join(&card.name);
+        let opened = self.open_to_read(path.clone(), card.bytes).await;
+        let file = match opened {
+            Ok(Some(file)) => file,
+            Ok(None) => return Err(format!("{}: its length is another", path.display())),
+            Err(error) => return damage_of(&path, &error),
+        };
+        let (mut at, mut checksum) = (0, 0);
+        while at < card.bytes {
+            let piece = PIECE_BYTES.min(card.bytes - at);
+            if let Some(pace) = pace {
+                pace.take(piece).await;
+                self.let_others_pass().await;
+            }
+            let (file, offset) = (Arc::clone(&file), at);
+            let read = move || {
+                let mut buffer = vec![0; usize::try_from(piece).map_err(io::Error::other)?];
+                file.read_exact_at(&mut buffer, offset)?;
+                Ok::<_, io::Error>(crc32c::crc32c_append(checksum, &buffer))
+            };
+            checksum = match self.env.blocking.run(read).await {
+                Ok(checksum) => checksum,
+                Err(error) => return damage_of(&path, &error),
+            };
+            self.upkeep.repairs.count_scrubbed(piece);
+            at += piece;
+        }
+        if checksum == card.checksum {
+            Ok(())
+        } else {
+            Err(format!("{}: its checksum does not match", path.display()))
+        }
+    }
+
+    /// The file, unless it has another length.
+    async fn open_to_read(
+        &self,
+        path: PathBuf,
+        bytes: u64,
+    ) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        let disk: Arc<dyn Disk> = Arc::clone(&self.env.disk);
+        let open = move || {
+            let file = disk.open(&path, OpenMode::Read)?;
+            Ok((file.len()? == bytes).then_some(file))
+        };
+        self.env.blocking.run(open).await
+    }
+
+    async fn let_others_pass(&self) {
+        for _ in 0..BUSY_PAUSES_MAX {
+            if !self.upkeep.activity.is_busy() {
+                return;
+            }
+            sleep(BUSY_PAUSE).await;
+        }
+    }
+
+    /// Serves a damaged copy no longer. Its files stay until another copy takes their place; what
+    /// is whole of them need not be copied.
+    pub(super) fn found_damaged(&self, shard: ShardId, home: &Arc<ShardHome>, damage: &str) {
+        let is_served = |local: &Local| match local {
+            Local::Closed(now) => Arc::ptr_eq(now, home),
+            Local::Running(_) | Local::Refused(_) => false,
+        };
+        if !self.local(shard).as_ref().is_some_and(is_served) {
+            return;
+        }
+        self.upkeep.repairs.count_damaged();
+        let others = self.other_holders(shard);
+        let remedy = if others.is_empty() {
+            "no other node holds it: restore the file from a backup and restart the node".to_owned()
+        } else {
+            format!("it is copied anew from nodes {others:?}")
+        };
+        let error = ShardError::Damaged { shard, damage: damage.to_owned(), remedy };
+        self.refuse(shard, error);
+        self.wake();
+    }
+
+    fn other_holders(&self, shard: ShardId) -> Vec<u64> {
+        let catalog = self.catalog();
+        match catalog.shards.get(&shard).map(|entry| &entry.state) {
+            Some(ShardState::Closed(closed)) => {
+                let others = closed.holders.iter().filter(|node| **node != self.node);
+                others.map(|node| node.get()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Whether a file that cannot be read is damaged; a disk that refuses for now says nothing of it.
+fn damage_of(path: &Path, error: &io::Error) -> Result<(), String> {
+    /// What a disk answers that cannot read what is on it.
+    const EIO: i32 = 5;
+    let is_damage = error.raw_os_error() == Some(EIO)
+        || matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+        );
+    if is_damage { Err(format!("{}: {error}", path.display())) } else { Ok(()) }
+}

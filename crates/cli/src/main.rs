@@ -11,6 +11,7 @@ mod failure;
 mod query;
 mod send;
 mod server;
+mod table;
 mod terminal;
 
 use std::process::ExitCode;

@@ -1,6 +1,8 @@
 //! What a node says of itself and of the cluster: for the API, and for metrics.
 
-use varve_consensus::{ReplicaStatus, ShardStatus};
+use varve_consensus::{
+    Catalog, NodeState, NodeStatus, ReplicaStatus, Role, ShardEntry, ShardState, ShardStatus,
+};
 use varve_proto::v1;
 use varve_shard::ShardRecord;
 use varve_types::{LogIndex, NodeId};
@@ -9,27 +11,34 @@ use crate::metrics::Held;
 use crate::server::Services;
 
 impl Services {
-    /// What the cluster looks like from here.
-    pub(crate) fn status(&self) -> v1::StatusResponse {
-        let catalog = self.host.catalog();
-        let remembered = self.remembered.records();
-        let nodes = catalog.nodes.iter().map(|(id, node)| v1::NodeStatus {
-            node_id: id.get(),
-            peer_address: node.address.clone(),
-        });
+    /// What the cluster looks like from here; other nodes are asked how they are.
+    pub(crate) async fn status(&self) -> v1::StatusResponse {
+        let nodes = self.nodes().await;
         v1::StatusResponse {
             cluster_id: self.host.cluster().to_string(),
             node_id: self.host.node().get(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            nodes: nodes.collect(),
-            shards: self
-                .host
-                .status()
-                .into_iter()
-                .map(|shard| shard_status(remembered.get(&shard.shard), shard))
-                .collect(),
+            nodes,
+            shards: self.shards(),
             disk_full: self.host.is_disk_full(),
+            replication: Some(replication(&self.host.catalog())),
         }
+    }
+
+    /// All nodes, each asked how it is.
+    pub(crate) async fn nodes(&self) -> Vec<v1::NodeStatus> {
+        self.host.nodes().await.into_iter().map(node_status).collect()
+    }
+
+    /// All shards, as this node sees them.
+    pub(crate) fn shards(&self) -> Vec<v1::ShardStatus> {
+        let catalog = self.host.catalog();
+        let remembered = self.remembered.records();
+        let status = |shard: ShardStatus| {
+            let entry = catalog.shards.get(&shard.shard);
+            shard_status(entry, remembered.get(&shard.shard), shard)
+        };
+        self.host.status().into_iter().map(status).collect()
     }
 
     /// Brings the metrics up to date that are looked up.
@@ -55,14 +64,73 @@ impl Services {
     }
 }
 
-fn count(segments: usize) -> u32 {
-    u32::try_from(segments).unwrap_or(u32::MAX)
+/// Copies of shards on nodes that are neither draining nor lost: those that are to be, and those
+/// that are.
+fn replication(catalog: &Catalog) -> v1::Replication {
+    let usable = |node: &NodeId| catalog.nodes.get(node).is_some_and(|node| node.is_usable());
+    let nodes = catalog.nodes.keys().filter(|node| usable(node)).count();
+    let wanted = catalog.settings.replicas;
+    let possible = wanted.min(u32::try_from(nodes).unwrap_or(u32::MAX));
+    let copies = |shard: &ShardEntry| {
+        let staying = shard.staying().map(|(_, node)| node).filter(&usable);
+        let held = staying.filter(|node| match &shard.state {
+            ShardState::Closed(closed) => closed.holders.contains(node),
+            _ => true,
+        });
+        (held.count() as u64).min(u64::from(possible))
+    };
+    v1::Replication {
+        wanted,
+        possible,
+        copies_wanted: catalog.shards.len() as u64 * u64::from(possible),
+        copies: catalog.shards.values().map(copies).sum(),
+    }
 }
 
-/// A shard as the API shows it. One that is not served here shows what it last held.
-fn shard_status(last: Option<&ShardRecord>, shard: ShardStatus) -> v1::ShardStatus {
+fn node_status(node: NodeStatus) -> v1::NodeStatus {
+    let state = match node.state {
+        NodeState::Serving => "SERVING",
+        NodeState::Draining => "DRAINING",
+        NodeState::Drained => "DRAINED",
+        NodeState::Unreachable => "UNREACHABLE",
+        NodeState::Lost => "LOST",
+    };
+    let metadata = match node.metadata {
+        Role::Leader => "LEADER",
+        Role::Member => "MEMBER",
+        Role::Watcher => "WATCHER",
+    };
+    v1::NodeStatus {
+        node_id: node.node.get(),
+        peer_address: node.address,
+        zone: node.zone,
+        version: node.version,
+        state: state.to_owned(),
+        metadata: metadata.to_owned(),
+        leads: node.leads as u64,
+        open_replicas: node.open_replicas as u64,
+        closed_replicas: node.closed_replicas as u64,
+        copies_missing: node.copies_missing as u64,
+    }
+}
+
+/// A shard as the API shows it. One that is not served here shows what it last held; of a closed
+/// one that was never here the catalog knows the rows.
+fn shard_status(
+    entry: Option<&ShardEntry>,
+    last: Option<&ShardRecord>,
+    shard: ShardStatus,
+) -> v1::ShardStatus {
     let held = shard.here.or_else(|| last.map(last_held));
     let held = held.as_ref();
+    let closed = entry.and_then(|entry| match &entry.state {
+        ShardState::Closed(closed) => Some(closed),
+        _ => None,
+    });
+    let leaving = |entry: &ShardEntry| {
+        let nodes = entry.leaving.iter().filter_map(|replica| entry.replicas.get(replica));
+        nodes.map(|node| node.get()).collect()
+    };
     v1::ShardStatus {
         shard: shard.shard.get(),
         window: shard.window.get(),
@@ -70,7 +138,7 @@ fn shard_status(last: Option<&ShardRecord>, shard: ShardStatus) -> v1::ShardStat
         range: shard.range.to_string(),
         leader_node: shard.leader.map_or(0, NodeId::get),
         replica_nodes: shard.nodes.into_iter().map(NodeId::get).collect(),
-        rows: held.map_or(0, |here| here.rows),
+        rows: held.map(|here| here.rows).or(closed.map(|closed| closed.rows)).unwrap_or(0),
         disk_bytes: held.map_or(0, |here| here.disk_bytes),
         tail_bytes: held.map_or(0, |here| here.tail_bytes),
         applied_index: held.and_then(|here| here.applied).map_or(0, LogIndex::get),
@@ -80,7 +148,16 @@ fn shard_status(last: Option<&ShardRecord>, shard: ShardStatus) -> v1::ShardStat
         unmerged_segments: held.map_or(0, |here| count(here.unmerged_segments)),
         merging: held.is_some_and(|here| here.merging),
         merge_problem: held.and_then(|here| here.merge_problem.clone()).unwrap_or_default(),
+        here: held.is_some(),
+        holder_nodes: closed
+            .map(|closed| closed.holders.iter().map(|node| node.get()).collect())
+            .unwrap_or_default(),
+        leaving_nodes: entry.map(leaving).unwrap_or_default(),
     }
+}
+
+fn count(segments: usize) -> u32 {
+    u32::try_from(segments).unwrap_or(u32::MAX)
 }
 
 fn last_held(record: &ShardRecord) -> ReplicaStatus {

@@ -5,10 +5,16 @@ mod log_service;
 mod questions;
 mod status;
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_stream::Stream;
+use tonic::server::NamedService;
 use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use varve_consensus::Host;
 use varve_proto::v1::cluster_service_server::ClusterServiceServer;
 use varve_proto::v1::log_service_server::LogServiceServer;
 use varve_types::limits;
@@ -22,6 +28,11 @@ use crate::server::Services;
 /// A message may carry the largest keyed batch, and what its encoding adds.
 const MESSAGE_BYTES_MAX: usize = limits::REQUEST_BYTES_MAX;
 
+/// How often a node that is ready is looked at: nobody who balances load asks more often.
+const READY_PERIOD: Duration = Duration::from_secs(1);
+/// How often one that is not: somebody waits for it.
+const NOT_READY_PERIOD: Duration = Duration::from_millis(100);
+
 /// Serves until `shutdown` resolves, and then finishes what is under way.
 ///
 /// # Errors
@@ -33,8 +44,8 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), NodeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<LogServiceServer<LogApi>>().await;
-    health.set_serving::<ClusterServiceServer<ClusterApi>>().await;
+    report_readiness(&health, &services.host).await;
+    let follow = follow_readiness(health, services.host.clone());
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(varve_proto::FILE_DESCRIPTOR_SET)
@@ -49,13 +60,38 @@ pub(crate) async fn serve(
         .max_encoding_message_size(MESSAGE_BYTES_MAX)
         .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
         .accept_compressed(tonic::codec::CompressionEncoding::Zstd);
-    Server::builder()
+    let served = Server::builder()
         .add_service(health_service)
         .add_service(reflection_v1)
         .add_service(reflection_v1alpha)
         .add_service(logs)
         .add_service(ClusterServiceServer::new(ClusterApi::new(services)))
-        .serve_with_incoming_shutdown(incoming, shutdown)
-        .await
-        .map_err(|error| NodeError::Grpc(error.to_string()))
+        .serve_with_incoming_shutdown(incoming, shutdown);
+    tokio::select! {
+        served = served => served.map_err(|error| NodeError::Grpc(error.to_string())),
+        never = follow => match never {},
+    }
+}
+
+/// Says for as long as it is polled whether the node has what it is to have.
+async fn follow_readiness(health: HealthReporter, host: Host) -> Infallible {
+    loop {
+        let status = report_readiness(&health, &host).await;
+        let ready = status == ServingStatus::Serving;
+        tokio::time::sleep(if ready { READY_PERIOD } else { NOT_READY_PERIOD }).await;
+    }
+}
+
+/// Says it once, of every service and of the node as a whole.
+async fn report_readiness(health: &HealthReporter, host: &Host) -> ServingStatus {
+    const LOGS: &str = <LogServiceServer<LogApi> as NamedService>::NAME;
+    const CLUSTER: &str = <ClusterServiceServer<ClusterApi> as NamedService>::NAME;
+    let status = match host.readiness() {
+        Ok(()) => ServingStatus::Serving,
+        Err(_) => ServingStatus::NotServing,
+    };
+    for service in ["", LOGS, CLUSTER] {
+        health.set_service_status(service, status).await;
+    }
+    status
 }

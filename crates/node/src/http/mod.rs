@@ -42,12 +42,26 @@ async fn metrics_text(State(services): State<Arc<Services>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::render()).into_response()
 }
 
-/// Ready means caught up and serving.
+/// Ready means caught up and serving: what this node is to have it has, and a question is answered.
 async fn ready(State(services): State<Arc<Services>>) -> Response {
+    if let Err(missing) = services.host.readiness() {
+        return not_ready(&missing).into_response();
+    }
     match services.reader.probe().await {
         Ok(()) => axum::Json(json!({ "status": "ready" })).into_response(),
         Err(error) => ApiError::from(error).into_response(),
     }
+}
+
+/// A joining node lacks much at first: a few reasons will do.
+fn not_ready(missing: &[String]) -> ApiError {
+    const SHOWN: usize = 5;
+    let mut message = missing.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    if let Some(more @ 1..) = missing.len().checked_sub(SHOWN) {
+        message += &format!("; and {more} more");
+    }
+    let hint = "it comes by itself; `varve cluster status` shows how far it is";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message, hint)
 }
 
 async fn not_found(uri: Uri) -> ApiError {

@@ -1,0 +1,261 @@
+//! `varve cluster status`: the cluster on one screen, and as JSON.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+use varve_client::v1::{NodeStatus, Replication, StatusResponse};
+use varve_types::Level;
+
+use super::{nodes, shards};
+use crate::terminal::{Look, Screen};
+
+/// How many characters the bar has.
+const BAR_CHARACTERS: u64 = 24;
+/// More problems than this do not fit on the screen.
+const PROBLEMS_SHOWN: usize = 10;
+
+pub(super) fn write(
+    status: &StatusResponse,
+    screen: Screen,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let StatusResponse { cluster_id, node_id, version, .. } = status;
+    writeln!(out, "cluster {cluster_id}, node {node_id} answers, version {version}\n")?;
+    nodes::table(&status.nodes).write(screen, out)?;
+    writeln!(out, "\nshards       {}", states(status))?;
+    if let Some(replication) = &status.replication {
+        writeln!(out, "replication  {}", held(replication))?;
+    }
+    let problems = problems(status);
+    if !problems.is_empty() {
+        writeln!(out)?;
+    }
+    for problem in problems.iter().take(PROBLEMS_SHOWN) {
+        screen.paint(out, Look::Level(Level::Error), "!")?;
+        writeln!(out, " {problem}")?;
+    }
+    if problems.len() > PROBLEMS_SHOWN {
+        let more = problems.len() - PROBLEMS_SHOWN;
+        writeln!(out, "  and {more} more; --output json has all")?;
+    }
+    Ok(())
+}
+
+pub(super) fn to_json(status: &StatusResponse) -> Value {
+    let replication = status.replication.as_ref().map(|replication| {
+        json!({
+            "wanted": replication.wanted,
+            "possible": replication.possible,
+            "copies_wanted": replication.copies_wanted,
+            "copies": replication.copies,
+        })
+    });
+    json!({
+        "cluster_id": status.cluster_id,
+        "node_id": status.node_id,
+        "version": status.version,
+        "disk_full": status.disk_full,
+        "nodes": status.nodes.iter().map(nodes::to_json).collect::<Vec<_>>(),
+        "shards": status.shards.iter().map(shards::to_json).collect::<Vec<_>>(),
+        "replication": replication,
+        "problems": problems(status),
+    })
+}
+
+/// How many shards there are, by state, in the order of their lives.
+fn states(status: &StatusResponse) -> String {
+    let mut counts = BTreeMap::new();
+    for shard in &status.shards {
+        *counts.entry(shard.state.as_str()).or_insert(0_u64) += 1;
+    }
+    let text = |state: &str| {
+        let count = counts.get(state)?;
+        Some(format!("{count} {}", state.to_ascii_lowercase()))
+    };
+    let texts: Vec<String> =
+        ["PREPARING", "OPEN", "SEALED", "CLOSED"].into_iter().filter_map(text).collect();
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+}
+
+/// Whether everything is held as often as it is to be, with a bar while it is not.
+fn held(replication: &Replication) -> String {
+    let Replication { wanted, possible, copies_wanted, copies } = *replication;
+    let mut text = if copies < copies_wanted {
+        let share = |of: u64| copies * of / copies_wanted;
+        let (done, percent) = (share(BAR_CHARACTERS), share(100));
+        let bar: String = (0..BAR_CHARACTERS).map(|at| if at < done { '#' } else { '.' }).collect();
+        format!("[{bar}] {percent} %: {copies} of {copies_wanted} copies are where they are to be")
+    } else {
+        let times = if possible == 1 { "once".to_owned() } else { format!("{possible} times") };
+        format!("everything is held {times}")
+    };
+    if possible < wanted {
+        text += &format!(
+            "; it is to be {wanted} times, and there are too few nodes (`varve cluster add`)"
+        );
+    }
+    text
+}
+
+/// What needs somebody's care, worst first.
+fn problems(status: &StatusResponse) -> Vec<String> {
+    let mut problems = Vec::new();
+    if status.disk_full {
+        let node = status.node_id;
+        problems
+            .push(format!("the disk of node {node} is FULL: it takes no appends; free some room"));
+    }
+    for shard in status.shards.iter().filter(|shard| !shard.problem.is_empty()) {
+        problems.push(format!(
+            "shard {} is NOT SERVED by node {}: {}",
+            shard.shard, status.node_id, shard.problem
+        ));
+    }
+    problems.extend(status.nodes.iter().filter_map(node_problem));
+    for shard in status.shards.iter().filter(|shard| !shard.merge_problem.is_empty()) {
+        problems.push(format!(
+            "shard {} could not be merged, and is tried again: {}",
+            shard.shard, shard.merge_problem
+        ));
+    }
+    problems
+}
+
+fn node_problem(node: &NodeStatus) -> Option<String> {
+    let NodeStatus { node_id, state, .. } = node;
+    let address = nodes::address(node);
+    match state.as_str() {
+        "UNREACHABLE" => Some(format!(
+            "node {node_id} ({address}) does not answer: start its process again, or look at the \
+             network; when it stays away, what it holds is copied to others"
+        )),
+        "LOST" => Some(format!(
+            "node {node_id} ({address}) has been away for so long that what it held is being \
+             copied to others: start it again, or take it out with `varve cluster remove {node_id}`"
+        )),
+        "DRAINED" => Some(format!(
+            "node {node_id} ({address}) is empty: take it out with `varve cluster remove {node_id}`"
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use varve_client::v1::ShardStatus;
+
+    use super::*;
+
+    fn node(node_id: u64, state: &str, metadata: &str) -> NodeStatus {
+        NodeStatus {
+            node_id,
+            peer_address: format!("10.0.0.{node_id}:9432"),
+            state: state.to_owned(),
+            metadata: metadata.to_owned(),
+            leads: u64::from(node_id == 1),
+            open_replicas: 1,
+            closed_replicas: 12,
+            ..NodeStatus::default()
+        }
+    }
+
+    fn status() -> StatusResponse {
+        let shard = |shard, state: &str| ShardStatus {
+            shard,
+            state: state.to_owned(),
+            ..ShardStatus::default()
+        };
+        StatusResponse {
+            cluster_id: "c1".to_owned(),
+            node_id: 1,
+            version: "0.1.0".to_owned(),
+            nodes: vec![
+                node(1, "SERVING", "LEADER"),
+                node(2, "SERVING", "MEMBER"),
+                node(3, "SERVING", "MEMBER"),
+            ],
+            shards: vec![shard(1, "CLOSED"), shard(2, "CLOSED"), shard(3, "OPEN")],
+            disk_full: false,
+            replication: Some(Replication { wanted: 3, possible: 3, copies_wanted: 9, copies: 9 }),
+        }
+    }
+
+    fn screen(status: &StatusResponse) -> String {
+        let mut out = Vec::new();
+        write(status, Screen::of(false), &mut out).expect("written");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn a_cluster_that_is_well_says_so_in_few_lines() {
+        expect![[r"
+            cluster c1, node 1 answers, version 0.1.0
+
+            node  state    address        zone  catalog  leads  open  closed  to copy
+            1     SERVING  10.0.0.1:9432  -     leader   1      1     12      -
+            2     SERVING  10.0.0.2:9432  -     member   -      1     12      -
+            3     SERVING  10.0.0.3:9432  -     member   -      1     12      -
+
+            shards       1 open, 2 closed
+            replication  everything is held 3 times
+        "]]
+        .assert_eq(&screen(&status()));
+    }
+
+    #[test]
+    fn what_needs_care_is_named_with_what_to_do() {
+        let mut status = status();
+        status.disk_full = true;
+        status.nodes[1] = node(2, "UNREACHABLE", "MEMBER");
+        status.nodes[2] = NodeStatus {
+            zone: "cellar".to_owned(),
+            copies_missing: 7,
+            ..node(3, "LOST", "WATCHER")
+        };
+        status
+            .nodes
+            .push(NodeStatus { peer_address: String::new(), ..node(4, "DRAINED", "WATCHER") });
+        status.shards[0].merge_problem = "disk full".to_owned();
+        status.shards[2].problem = "segment 7 is damaged at byte 9".to_owned();
+        status.replication =
+            Some(Replication { wanted: 3, possible: 2, copies_wanted: 300, copies: 187 });
+        expect![[r#"
+            cluster c1, node 1 answers, version 0.1.0
+
+            node  state        address                            zone    catalog  leads  open  closed  to copy
+            1     SERVING      10.0.0.1:9432                      -       leader   1      1     12      -
+            2     UNREACHABLE  10.0.0.2:9432                      -       member   -      1     12      -
+            3     LOST         10.0.0.3:9432                      cellar  watcher  -      1     12      7
+            4     DRAINED      its address is another node's now  -       watcher  -      1     12      -
+
+            shards       1 open, 2 closed
+            replication  [##############..........] 62 %: 187 of 300 copies are where they are to be; it is to be 3 times, and there are too few nodes (`varve cluster add`)
+
+            ! the disk of node 1 is FULL: it takes no appends; free some room
+            ! shard 3 is NOT SERVED by node 1: segment 7 is damaged at byte 9
+            ! node 2 (10.0.0.2:9432) does not answer: start its process again, or look at the network; when it stays away, what it holds is copied to others
+            ! node 3 (10.0.0.3:9432) has been away for so long that what it held is being copied to others: start it again, or take it out with `varve cluster remove 3`
+            ! node 4 (its address is another node's now) is empty: take it out with `varve cluster remove 4`
+            ! shard 1 could not be merged, and is tried again: disk full
+        "#]].assert_eq(&screen(&status));
+    }
+
+    #[test]
+    fn a_node_alone_is_told_what_more_nodes_would_give() {
+        let alone = Replication { wanted: 3, possible: 1, copies_wanted: 4, copies: 4 };
+        expect!["everything is held once; it is to be 3 times, and there are too few nodes (`varve cluster add`)"].assert_eq(&held(&alone));
+        let nothing = Replication { wanted: 3, possible: 3, copies_wanted: 0, copies: 0 };
+        assert_eq!(held(&nothing), "everything is held 3 times");
+    }
+
+    #[test]
+    fn scripts_get_everything_under_stable_keys() {
+        let value = to_json(&status());
+        assert_eq!(value["nodes"][0]["peer_address"], "10.0.0.1:9432");
+        assert_eq!(value["shards"][2]["state"], "OPEN");
+        assert_eq!(value["replication"]["copies"], 9);
+        assert_eq!(value["problems"], json!([]));
+    }
+}

@@ -168,14 +168,6 @@ pub enum ProposeError {
 /// Why a linearizable read failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Another node leads and must be asked.
-    #[error("shard {shard} is led by another node: {}", leader.map_or("unknown".to_owned(), |node| node.to_string()))]
-    NotLeader {
-        /// Which shard.
-        shard: ShardId,
-        /// Who leads, as far as known.
-        leader: Option<NodeId>,
-    },
     /// This node holds no replica of the shard that it may serve.
     #[error("shard {shard} is not served here: {why}")]
     NotHere {
@@ -184,9 +176,17 @@ pub enum ReadError {
         /// Why.
         why: String,
     },
-    /// No quorum confirmed the read in time.
-    #[error("shard {shard} confirmed no read within {limit:?}")]
-    Timeout {
+    /// No leader confirmed the read: none could be asked, or no quorum follows it.
+    #[error("shard {shard} confirmed no read: {why}")]
+    Unconfirmed {
+        /// Which shard.
+        shard: ShardId,
+        /// What each of its nodes said, or what went wrong with it.
+        why: String,
+    },
+    /// The replica here does not have what the read is to show.
+    #[error("shard {shard} lags behind here, and did not catch up within {limit:?}")]
+    Behind {
         /// Which shard.
         shard: ShardId,
         /// How long was waited.

@@ -38,7 +38,7 @@ pub use identity::{draw_disk, has_identity};
 pub use metadata::{Admission, JoinError, JoinRequest};
 pub(crate) use metadata::{MetadataReply, MetadataRequest};
 pub use nodes::{NodeState, NodeStatus, Role};
-pub use read::ShardRead;
+pub use read::{ReadAt, ReadPoint, ReadPoints, ShardRead};
 pub use receive::ReceiveError;
 pub(crate) use receive::took_effect;
 pub use stats::HostStats;

@@ -61,6 +61,9 @@ impl Host {
 
 impl Inner {
     async fn receive(&self, _from: NodeId, message: PeerMessage) -> Result<Bytes, ReceiveError> {
+        if message.kind == MessageKind::ReadIndex {
+            return self.answer_read_index(message.body).await;
+        }
         if message.kind == MessageKind::Catalog {
             return self.answer_metadata(message.body).await;
         }

@@ -1,15 +1,19 @@
 //! What this node answers to its peers: its groups do, and its reader.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use varve_consensus::{Admission, Host, JoinError, JoinRequest, PeerMessage};
+use varve_consensus::{Admission, Host, JoinError, JoinRequest, MessageKind, PeerMessage};
 use varve_types::NodeId;
 
 use crate::peer::{Identity, Receive};
+use crate::read::Reader;
 
 /// The node as its peers see it.
 pub(crate) struct Answers {
     pub host: Host,
+    pub reader: Arc<Reader>,
 }
 
 #[async_trait]
@@ -23,6 +27,9 @@ impl Receive for Answers {
     }
 
     async fn receive(&self, from: NodeId, message: PeerMessage) -> Result<Bytes, String> {
+        if message.kind == MessageKind::Query {
+            return self.reader.answer(message.body).await;
+        }
         self.host.receive(from, message).await.map_err(|error| error.to_string())
     }
 

@@ -13,6 +13,7 @@ use varve_env::network::Listener;
 
 use crate::answers::Answers;
 use crate::peer::{Addresses, Identity, PeerStats, Peers, serve};
+use crate::read::Reader;
 use crate::{NodeError, membership};
 
 /// How long the connections of peers may take to end.
@@ -33,13 +34,13 @@ impl PeerPort {
         (address, listener): (SocketAddr, Listener),
         transport: Peers,
         addresses: Addresses,
-        host: &Host,
+        (host, reader): (&Host, &Arc<Reader>),
         stats: &Arc<PeerStats>,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(membership::follow_addresses(host.clone(), addresses, stopped.clone()));
         transport.introduce(Identity { cluster: host.cluster(), node: host.node() });
-        let answers = Arc::new(Answers { host: host.clone() });
+        let answers = Arc::new(Answers { host: host.clone(), reader: Arc::clone(reader) });
         let serving = serve(listener, env.clone(), answers, Arc::clone(stats), stopped);
         let served = tokio::spawn(serving);
         Self { address, transport, stop, served }

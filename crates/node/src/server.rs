@@ -42,7 +42,7 @@ pub struct NodeOptions {
 pub(crate) struct Services {
     pub host: Host,
     pub gateway: Gateway,
-    pub reader: Reader,
+    pub reader: Arc<Reader>,
     pub env: Env,
     pub wal: Wal,
     pub remembered: RememberedShards,
@@ -101,7 +101,9 @@ impl Node {
             on_fatal,
         })
         .await?;
-        let peers = PeerPort::open(&env, peer, transport, addresses, &host, &peer_stats);
+        let reader = Arc::new(Reader::new(host.clone(), env.clone(), config.search_bytes));
+        let answering = (&host, &reader);
+        let peers = PeerPort::open(&env, peer, transport, addresses, answering, &peer_stats);
         membership::agree_on_settings(&host, &config).await?;
         let remembered =
             RememberedShards::open(&env, catalogue, &config.data_dir, host.clone()).await?;
@@ -111,7 +113,6 @@ impl Node {
             Budget::new(config.queue_bytes),
             config.request_timeout,
         );
-        let reader = Reader::new(host.clone(), env.clone(), config.search_bytes);
         let services =
             Arc::new(Services { host, gateway, reader, env, wal, remembered, peer_stats });
         Ok(Self { services, http, grpc, peers, lock })
@@ -185,6 +186,8 @@ fn host_settings(config: &Config) -> HostSettings {
         free_bytes_min: config.disk_free_min_bytes,
         log_bytes: config.wal_bytes,
         merge_bytes_per_s: config.merge_bytes_per_s,
+        repair_bytes_per_s: config.repair_bytes_per_s,
+        scrub_bytes_per_s: config.scrub_bytes_per_s,
         ..HostSettings::default()
     }
 }

@@ -22,6 +22,7 @@ use super::questions;
 use super::status::Refusal;
 use crate::gateway::Appended;
 use crate::metrics::Protocol;
+use crate::read::ReadOptions;
 use crate::server::Services;
 
 /// Batches of one stream that are stored at the same time; a producer's window.
@@ -146,7 +147,7 @@ impl LogService for LogApi {
     ) -> Result<Response<Self::QueryStream>, Status> {
         let request = request.into_inner();
         let explain = request.explain;
-        let found = self.services.reader.search(questions::search(request)?).await?;
+        let found = self.services.reader.search(questions::search(request)?, ReadOptions::default()).await?;
         let summary = v1::QuerySummary {
             total: found.result.total.unwrap_or_default(),
             as_of: Some(encode_commit_token(&found.as_of)),
@@ -166,7 +167,7 @@ impl LogService for LogApi {
         request: Request<v1::AggregateRequest>,
     ) -> Result<Response<Self::AggregateStream>, Status> {
         let aggregate = questions::aggregate(request.into_inner())?;
-        let found = self.services.reader.aggregate(aggregate).await?;
+        let found = self.services.reader.aggregate(aggregate, ReadOptions::default()).await?;
         let mut as_of = Some(encode_commit_token(&found.as_of));
         let mut answers: Vec<_> = found
             .result
@@ -195,7 +196,7 @@ impl LogService for LogApi {
         let hit = self
             .services
             .reader
-            .find(id)
+            .find(id, ReadOptions::default())
             .await?
             .ok_or_else(|| Status::not_found(format!("no record has the id {id}")))?;
         let mut encoder = RecordEncoder::default();

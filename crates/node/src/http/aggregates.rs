@@ -14,6 +14,7 @@ use varve_types::Level;
 
 use super::explain::ExplainJson;
 use super::{ApiError, parameters};
+use crate::read::ReadOptions;
 use crate::server::Services;
 
 const STEP: &str = "1h";
@@ -51,7 +52,7 @@ pub(super) async fn aggregates(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let (aggregate, explain) = requested(query.as_deref().unwrap_or_default())?;
-    let counted = services.reader.aggregate(aggregate).await?;
+    let counted = services.reader.aggregate(aggregate, ReadOptions::default()).await?;
     let result = &counted.result;
     let as_of =
         counted.as_of.iter().map(|(shard, index)| (shard.to_string(), index.get())).collect();

@@ -15,6 +15,7 @@ use varve_types::{RecordId, limits};
 
 use super::explain::ExplainJson;
 use super::{ApiError, parameters};
+use crate::read::ReadOptions;
 use crate::server::Services;
 
 const PAGE_SIZE: u64 = 100;
@@ -48,7 +49,7 @@ pub(super) async fn search(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let Parameters { search, page, explain } = requested(query.as_deref().unwrap_or_default())?;
-    let found = services.reader.search(search).await?;
+    let found = services.reader.search(search, ReadOptions::default()).await?;
     let as_of = found.as_of.iter().map(|(shard, index)| (shard.to_string(), index.get())).collect();
     let logs = found.result.hits.iter().map(log).collect();
     let explain = explain.then(|| ExplainJson::of(&found.result.explain));
@@ -64,7 +65,7 @@ pub(super) async fn get_record(
     let Path(log_id) = log_id.map_err(|error| ApiError::invalid(error.body_text(), hint))?;
     let id: RecordId =
         log_id.parse().map_err(|error| ApiError::invalid(format!("{error}"), hint))?;
-    let hit = services.reader.find(id).await?.ok_or_else(|| {
+    let hit = services.reader.find(id, ReadOptions::default()).await?.ok_or_else(|| {
         ApiError::new(
             StatusCode::NOT_FOUND,
             "not_found",

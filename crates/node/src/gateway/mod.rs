@@ -143,9 +143,6 @@ impl Gateway {
         mut records: Vec<Record>,
         want_ids: bool,
     ) -> Result<Appended, AppendError> {
-        if self.host.is_disk_full() {
-            return Err(AppendError::DiskFull);
-        }
         let bytes = BatchSize::of(&records);
         let _held = self.budget.reserve(bytes + overhead_bytes(&records))?;
         let now = self.env.clock.now();

@@ -92,6 +92,24 @@ impl Client {
         Ok(answer.sealed.into_iter().map(ShardId).collect())
     }
 
+    /// Has all nodes read all shards again, and compares the copies. Each copy is shown to `found`
+    /// as soon as it is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::query`].
+    pub async fn verify(&self, mut found: impl FnMut(v1::VerifyResponse)) -> Result<(), CallError> {
+        let call = async |mut cluster: ClusterServiceClient<Channel>| {
+            cluster.verify(v1::VerifyRequest {}).await
+        };
+        let mut copies = self.steer(call).await?;
+        let lost = |status| CallError::of_status(self.endpoint(), &status);
+        while let Some(copy) = copies.message().await.map_err(lost)? {
+            found(copy);
+        }
+        Ok(())
+    }
+
     /// Every call of the service may be made twice: it says what is to be, not what to change.
     async fn steer<T>(
         &self,

@@ -1,13 +1,14 @@
 //! What a node says of itself and of the cluster: for the API, and for metrics.
 
 use varve_consensus::{
-    Catalog, NodeState, NodeStatus, ReplicaStatus, Role, ShardEntry, ShardState, ShardStatus,
+    Catalog, NodeState, NodeStatus, RepairStats, ReplicaStatus, Role, ShardEntry, ShardState,
+    ShardStatus,
 };
 use varve_proto::v1;
 use varve_shard::ShardRecord;
 use varve_types::{LogIndex, NodeId};
 
-use crate::metrics::Held;
+use crate::metrics::{Held, show_peers};
 use crate::server::Services;
 
 impl Services {
@@ -54,13 +55,16 @@ impl Services {
             wal_written_bytes: wal.written_bytes,
             disk_full: self.host.is_disk_full(),
             shards_in_numbers: self.host.stats(),
+            repair: self.host.repair(),
             ..Held::default()
         };
         for shard in self.host.status() {
             *held.shards.entry(shard.state).or_default() += 1;
+            held.shards_led += u64::from(shard.leader == Some(self.host.node()));
             held.rows += shard.here.map_or(0, |here| here.rows);
         }
         held.show();
+        show_peers(&self.peer_stats);
     }
 }
 
@@ -111,6 +115,23 @@ fn node_status(node: NodeStatus) -> v1::NodeStatus {
         open_replicas: node.open_replicas as u64,
         closed_replicas: node.closed_replicas as u64,
         copies_missing: node.copies_missing as u64,
+        copying: node.repair.filter(|repair| repair.shards_waiting > 0).map(copying),
+    }
+}
+
+/// What is left of the copy that comes now is known; the others are taken to be as large as those
+/// that came before, or else as this one.
+fn copying(repair: RepairStats) -> v1::Copying {
+    let usual_bytes = repair.copied_bytes.checked_div(repair.copied).unwrap_or(repair.bytes_total);
+    let others = repair.shards_waiting - 1;
+    let left_bytes = repair
+        .bytes_total
+        .saturating_sub(repair.bytes_done)
+        .saturating_add(usual_bytes.saturating_mul(others));
+    v1::Copying {
+        shards: repair.shards_waiting,
+        bytes_per_s: repair.bytes_per_s,
+        seconds_left: left_bytes.checked_div(repair.bytes_per_s).unwrap_or(0),
     }
 }
 
@@ -153,6 +174,10 @@ fn shard_status(
             .map(|closed| closed.holders.iter().map(|node| node.get()).collect())
             .unwrap_or_default(),
         leaving_nodes: entry.map(leaving).unwrap_or_default(),
+        final_nodes: closed
+            .and_then(|closed| closed.finished.as_ref())
+            .map(|finished| finished.holders.iter().map(|node| node.get()).collect())
+            .unwrap_or_default(),
     }
 }
 
@@ -171,5 +196,25 @@ fn last_held(record: &ShardRecord) -> ReplicaStatus {
         unmerged_segments: 0,
         merging: false,
         merge_problem: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_to_copy_is_estimated_from_what_was_copied() {
+        let first = RepairStats {
+            shards_waiting: 3,
+            bytes_done: 400,
+            bytes_total: 1_000,
+            bytes_per_s: 100,
+            ..RepairStats::default()
+        };
+        assert_eq!(copying(first).seconds_left, (600 + 2 * 1_000) / 100);
+        let later = RepairStats { copied: 4, copied_bytes: 20_000, ..first };
+        assert_eq!(copying(later).seconds_left, (600 + 2 * 5_000) / 100);
+        assert_eq!(copying(RepairStats { bytes_per_s: 0, ..later }).seconds_left, 0);
     }
 }

@@ -7,6 +7,7 @@ mod nodes;
 mod seal;
 mod shards;
 mod status;
+mod verify;
 
 use std::io::{self, Write};
 
@@ -28,7 +29,8 @@ Examples:
   varve cluster add                                # the command that starts one more node
   varve cluster drain 3                            # empties node 3, and waits until it is empty
   varve cluster remove 3                           # takes the empty node out
-  varve cluster seal                               # waits until segments are merged for good")]
+  varve cluster seal                               # waits until segments are merged for good
+  varve cluster verify                             # exit code 1 when a copy is not as it should be")]
 pub(crate) struct ClusterArguments {
     #[command(subcommand)]
     command: ClusterCommand,
@@ -53,6 +55,8 @@ enum ClusterCommand {
     /// Close the open windows: what they hold is written out, merged for good, and never changes
     /// again
     Seal(seal::SealOptions),
+    /// Have all nodes read everything they hold again, and compare their copies
+    Verify(ClusterOptions),
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +130,7 @@ pub(crate) fn run(arguments: &ClusterArguments) -> Result<(), Failure> {
             ClusterCommand::Remove(options) => remove(options).await,
             ClusterCommand::TransferLeader(options) => transfer(options).await,
             ClusterCommand::Seal(options) => seal::run(options).await,
+            ClusterCommand::Verify(options) => verify::run(options).await,
         }
     })
 }

@@ -60,6 +60,13 @@ pub(super) fn find(nodes: &[NodeStatus], number: u64) -> Result<&NodeStatus, Fai
 }
 
 pub(super) fn to_json(node: &NodeStatus) -> Value {
+    let copying = node.copying.as_ref().map(|copying| {
+        json!({
+            "shards": copying.shards,
+            "bytes_per_s": copying.bytes_per_s,
+            "seconds_left": copying.seconds_left,
+        })
+    });
     json!({
         "node_id": node.node_id,
         "peer_address": node.peer_address,
@@ -71,5 +78,6 @@ pub(super) fn to_json(node: &NodeStatus) -> Value {
         "open_replicas": node.open_replicas,
         "closed_replicas": node.closed_replicas,
         "copies_missing": node.copies_missing,
+        "copying": copying,
     })
 }

@@ -7,13 +7,13 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
 use varve_client::Client;
-use varve_client::v1::ShardStatus;
+use varve_client::v1::{ShardStatus, StatusResponse};
 
 use super::{ClusterOptions, Told, list};
 use crate::endpoint::call_failure;
 use crate::failure::Failure;
 
-/// How often the node is asked.
+/// How often a node is asked.
 const POLL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub(super) async fn run(options: &SealOptions) -> Result<(), Failure> {
     options.cluster.tell(&Told { text, json: json!({ "sealed": shards }) })
 }
 
-/// Returns when no closed shard of the node has segments to merge.
+/// Returns when every node that serves holds the final files of the closed shards that it has.
 ///
 /// # Errors
 ///
@@ -48,20 +48,21 @@ async fn wait_for_merges(client: &Client) -> Result<(), Failure> {
     let spinner = io::stderr().is_terminal().then(ProgressBar::new_spinner);
     loop {
         let status = client.status().await.map_err(call_failure)?;
-        let unmerged: Vec<&ShardStatus> = status.shards.iter().filter(|s| is_unmerged(s)).collect();
-        if let Some(shard) = unmerged.iter().find(|shard| !shard.merge_problem.is_empty()) {
+        let failed =
+            |shard: &&ShardStatus| shard.state == CLOSED && !shard.merge_problem.is_empty();
+        if let Some(shard) = status.shards.iter().find(failed) {
             return Err(Failure::failed(format_args!(
                 "everything is sealed and can be searched, but shard {} could not be merged: {}; \
                  it is tried again, and `varve cluster status` tells how that goes",
                 shard.shard, shard.merge_problem
             )));
         }
-        if unmerged.is_empty() {
+        let unfinished = unfinished(&status);
+        if unfinished == 0 {
             break;
         }
         if let Some(spinner) = &spinner {
-            let segments: u32 = unmerged.iter().map(|shard| shard.unmerged_segments).sum();
-            spinner.set_message(format!("sealed; {segments} segments are to be merged for good"));
+            spinner.set_message(format!("sealed; {unfinished} copies are to be merged for good"));
             spinner.tick();
         }
         tokio::time::sleep(POLL).await;
@@ -72,6 +73,49 @@ async fn wait_for_merges(client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
-fn is_unmerged(shard: &ShardStatus) -> bool {
-    shard.state == "CLOSED" && (shard.unmerged_segments > 0 || shard.merging)
+const CLOSED: &str = "CLOSED";
+
+/// Copies of closed shards that are not their final files yet. Those on nodes that are away are
+/// not waited for.
+fn unfinished(status: &StatusResponse) -> usize {
+    let serves =
+        |id: &u64| status.nodes.iter().any(|node| node.node_id == *id && node.state == "SERVING");
+    let closed = status.shards.iter().filter(|shard| shard.state == CLOSED);
+    let copies = closed.flat_map(|shard| {
+        let nodes = shard.replica_nodes.iter().filter(|node| serves(node));
+        nodes.filter(|node| !shard.final_nodes.contains(node))
+    });
+    copies.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use varve_client::v1::NodeStatus;
+
+    use super::*;
+
+    #[test]
+    fn copies_on_nodes_that_serve_are_waited_for() {
+        let node = |node_id, state: &str| NodeStatus {
+            node_id,
+            state: state.to_owned(),
+            ..NodeStatus::default()
+        };
+        let shard = |state: &str, final_nodes: &[u64]| ShardStatus {
+            state: state.to_owned(),
+            replica_nodes: vec![1, 2, 3],
+            final_nodes: final_nodes.to_vec(),
+            ..ShardStatus::default()
+        };
+        let mut status = StatusResponse {
+            nodes: vec![node(1, "SERVING"), node(2, "SERVING"), node(3, "UNREACHABLE")],
+            shards: vec![shard("CLOSED", &[2]), shard("CLOSED", &[]), shard("OPEN", &[])],
+            ..StatusResponse::default()
+        };
+        assert_eq!(unfinished(&status), 3);
+        for shard in &mut status.shards {
+            shard.final_nodes = vec![1, 2];
+        }
+        assert_eq!(unfinished(&status), 0);
+    }
 }

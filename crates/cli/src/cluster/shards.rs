@@ -73,7 +73,7 @@ fn table(shards: &[ShardStatus]) -> Table<11> {
 }
 
 /// Bytes for people.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] =
         [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     for (unit, scale) in UNITS {
@@ -95,6 +95,7 @@ pub(super) fn to_json(shard: &ShardStatus) -> Value {
         "replica_nodes": shard.replica_nodes,
         "holder_nodes": shard.holder_nodes,
         "leaving_nodes": shard.leaving_nodes,
+        "final_nodes": shard.final_nodes,
         "here": shard.here,
         "rows": shard.rows,
         "disk_bytes": shard.disk_bytes,

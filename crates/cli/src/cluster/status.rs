@@ -27,6 +27,9 @@ pub(super) fn write(
     if let Some(replication) = &status.replication {
         writeln!(out, "replication  {}", held(replication))?;
     }
+    if let Some(copying) = copying(&status.nodes) {
+        writeln!(out, "copying      {copying}")?;
+    }
     let problems = problems(status);
     if !problems.is_empty() {
         writeln!(out)?;
@@ -98,6 +101,23 @@ fn held(replication: &Replication) -> String {
     text
 }
 
+/// What is copied to all nodes together. They copy at the same time: the last one ends it.
+fn copying(nodes: &[NodeStatus]) -> Option<String> {
+    let copying: Vec<_> = nodes.iter().filter_map(|node| node.copying.as_ref()).collect();
+    let seconds_left = copying.iter().map(|copying| copying.seconds_left).max()?;
+    let shards: u64 = copying.iter().map(|copying| copying.shards).sum();
+    let bytes_per_s = copying.iter().map(|copying| copying.bytes_per_s).sum();
+    let copies = if shards == 1 { "1 copy".to_owned() } else { format!("{shards} copies") };
+    let mut text = format!("{copies} to come, {}/s now", shards::size(bytes_per_s));
+    match seconds_left {
+        0 => {}
+        1..90 => text += &format!("; about {seconds_left} s left"),
+        90..5_400 => text += &format!("; about {} min left", seconds_left.div_ceil(60)),
+        _ => text += &format!("; about {} h left", seconds_left.div_ceil(3_600)),
+    }
+    Some(text)
+}
+
 /// What needs somebody's care, worst first.
 fn problems(status: &StatusResponse) -> Vec<String> {
     let mut problems = Vec::new();
@@ -144,7 +164,7 @@ fn node_problem(node: &NodeStatus) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use varve_client::v1::ShardStatus;
+    use varve_client::v1::{Copying, ShardStatus};
 
     use super::*;
 
@@ -209,9 +229,12 @@ mod tests {
         let mut status = status();
         status.disk_full = true;
         status.nodes[1] = node(2, "UNREACHABLE", "MEMBER");
+        status.nodes[0].copying =
+            Some(Copying { shards: 6, bytes_per_s: 12 << 20, seconds_left: 170 });
         status.nodes[2] = NodeStatus {
             zone: "cellar".to_owned(),
             copies_missing: 7,
+            copying: Some(Copying { shards: 7, bytes_per_s: 1 << 20, seconds_left: 0 }),
             ..node(3, "LOST", "WATCHER")
         };
         status
@@ -232,6 +255,7 @@ mod tests {
 
             shards       1 open, 2 closed
             replication  [##############..........] 62 %: 187 of 300 copies are where they are to be; it is to be 3 times, and there are too few nodes (`varve cluster add`)
+            copying      13 copies to come, 13.0 MiB/s now; about 3 min left
 
             ! the disk of node 1 is FULL: it takes no appends; free some room
             ! shard 3 is NOT SERVED by node 1: segment 7 is damaged at byte 9

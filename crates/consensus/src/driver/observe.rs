@@ -104,6 +104,11 @@ impl Inner {
             (id, report)
         });
         let stopping = self.is_stopping();
-        NodeReport { stopping, replicas: replicas.collect(), closed: self.closed_reports() }
+        NodeReport {
+            stopping,
+            replicas: replicas.collect(),
+            closed: self.closed_reports(),
+            repair: self.repair_stats(),
+        }
     }
 }

@@ -8,6 +8,7 @@ use varve_types::{ContentDigest, LogIndex, ReplicaId, ShardId};
 
 use crate::catalog::FilesDigest;
 use crate::codec::{CodecError, Reader, Writer};
+use crate::upkeep::RepairStats;
 
 /// What one node says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) struct NodeReport {
     pub(crate) replicas: Vec<(ShardId, ReplicaReport)>,
     /// Only what differs from the catalog: a thousand quiet shards cost nothing.
     pub(crate) closed: Vec<ClosedReport>,
+    /// What is copied to it.
+    pub(crate) repair: RepairStats,
 }
 
 /// What one replica says of its shard.
@@ -98,6 +101,7 @@ impl NodeReport {
             report.write(writer);
         });
         writer.list(&self.closed, |writer, report| report.write(writer));
+        write_repair(&self.repair, writer);
     }
 
     pub(crate) fn read(reader: &mut Reader) -> Result<Self, CodecError> {
@@ -106,8 +110,41 @@ impl NodeReport {
             replicas: reader
                 .list(|reader| Ok((ShardId(reader.u64()?), ReplicaReport::read(reader)?)))?,
             closed: reader.list(ClosedReport::read)?,
+            repair: read_repair(reader)?,
         })
     }
+}
+
+fn write_repair(stats: &RepairStats, writer: &mut Writer) {
+    writer.option(stats.current, |writer, shard| writer.u64(shard.get()));
+    for number in [
+        stats.shards_waiting,
+        stats.bytes_done,
+        stats.bytes_total,
+        stats.bytes_per_s,
+        stats.copied,
+        stats.failed,
+        stats.copied_bytes,
+        stats.scrubbed_bytes,
+        stats.damaged,
+    ] {
+        writer.u64(number);
+    }
+}
+
+fn read_repair(reader: &mut Reader) -> Result<RepairStats, CodecError> {
+    Ok(RepairStats {
+        current: reader.option(|reader| reader.u64().map(ShardId))?,
+        shards_waiting: reader.u64()?,
+        bytes_done: reader.u64()?,
+        bytes_total: reader.u64()?,
+        bytes_per_s: reader.u64()?,
+        copied: reader.u64()?,
+        failed: reader.u64()?,
+        copied_bytes: reader.u64()?,
+        scrubbed_bytes: reader.u64()?,
+        damaged: reader.u64()?,
+    })
 }
 
 impl ReplicaReport {

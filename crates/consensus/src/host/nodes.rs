@@ -13,6 +13,7 @@ use crate::catalog::{Catalog, CatalogCommand, Node, ShardEntry, ShardState, repl
 use crate::driver::{NodeReport, ask_shard};
 use crate::errors::CatalogError;
 use crate::rollover::{ControlReply, ControlRequest};
+use crate::upkeep::RepairStats;
 
 /// How long a node may take to say how it is.
 const REPORT_LIMIT: Duration = Duration::from_secs(2);
@@ -42,6 +43,8 @@ pub struct NodeStatus {
     pub closed_replicas: usize,
     /// Those of them that it does not hold yet.
     pub copies_missing: usize,
+    /// What is copied to it; `None` when it does not answer.
+    pub repair: Option<RepairStats>,
 }
 
 /// How a node is.
@@ -100,6 +103,7 @@ impl Host {
                 open_replicas: held(|state| !matches!(state, ShardState::Closed(_))).count(),
                 closed_replicas: closed().count(),
                 copies_missing: closed().filter(|shard| is_missing(shard, *id)).count(),
+                repair: report.map(|report| report.repair),
             }
         };
         catalog.nodes.iter().map(status).collect()
@@ -277,6 +281,11 @@ fn is_missing(shard: &ShardEntry, node: NodeId) -> bool {
 }
 
 impl Inner {
+    /// What is copied to this node.
+    pub(crate) fn repair_stats(&self) -> RepairStats {
+        self.upkeep.repairs.stats()
+    }
+
     /// Asks every node for its report.
     async fn ask_all(&self, catalog: &Catalog) -> BTreeMap<NodeId, NodeReport> {
         let asked = catalog.nodes.keys().map(|&node| async move {

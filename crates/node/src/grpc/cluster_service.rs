@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status};
-use varve_consensus::{Catalog, CatalogError, ShardState};
+use varve_consensus::{Catalog, CatalogError, ShardState, VerifyRow};
 use varve_proto::v1;
 use varve_proto::v1::cluster_service_server::ClusterService;
-use varve_types::{NodeId, ShardId};
+use varve_types::{LogIndex, NodeId, ShardId};
 
 use crate::server::Services;
 
@@ -99,6 +101,41 @@ impl ClusterService for ClusterApi {
         };
         let sealed = open.into_iter().filter(is_closed).map(ShardId::get).collect();
         Ok(Response::new(v1::SealResponse { sealed }))
+    }
+
+    type VerifyStream = UnboundedReceiverStream<Result<v1::VerifyResponse, Status>>;
+
+    async fn verify(
+        &self,
+        _request: Request<v1::VerifyRequest>,
+    ) -> Result<Response<Self::VerifyStream>, Status> {
+        // No more than there are copies, each of them small.
+        let (rows, receiver) = mpsc::unbounded_channel();
+        let host = self.services.host.clone();
+        tokio::spawn(async move {
+            let send = |row: &VerifyRow| {
+                // Who asked has gone: the other branch sees it too.
+                let _ = rows.send(Ok(verified(row)));
+            };
+            tokio::select! {
+                _ = host.verify(send) => {}
+                () = rows.closed() => {}
+            }
+        });
+        Ok(Response::new(UnboundedReceiverStream::new(receiver)))
+    }
+}
+
+fn verified(row: &VerifyRow) -> v1::VerifyResponse {
+    v1::VerifyResponse {
+        shard: row.shard.get(),
+        node_id: row.node.get(),
+        applied_index: row.applied.map(LogIndex::get),
+        rows: row.rows,
+        content_digest: row.digest.to_string(),
+        files_digest: row.files.to_string(),
+        ok: row.ok,
+        problem: row.problem.clone().unwrap_or_default(),
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use metrics::{counter, gauge};
-use varve_consensus::HostStats;
+use varve_consensus::{HostStats, RepairStats};
 
 use super::names::{
-    APPLY_LAG, DISK_FULL, FLUSH_MS, FLUSHES, MERGE_READ_BYTES, MERGE_WRITTEN_BYTES, MERGES,
-    MERGES_RUNNING, QUEUE_BATCHES, QUEUE_BYTES, ROWS, SEARCHES, SEGMENT_BYTES, SEGMENTS,
-    SEGMENTS_WAITING, SHARDS, TAIL_BYTES, WAL_BYTES, WAL_WRITTEN_BYTES,
+    APPLY_LAG, COPIED_BYTES, COPIES, COPIES_WAITING, DAMAGED_COPIES, DISK_FULL, FLUSH_MS, FLUSHES,
+    MERGE_READ_BYTES, MERGE_WRITTEN_BYTES, MERGES, MERGES_RUNNING, QUEUE_BATCHES, QUEUE_BYTES,
+    ROWS, SCRUBBED_BYTES, SEARCHES, SEGMENT_BYTES, SEGMENTS, SEGMENTS_WAITING, SHARDS, SHARDS_LED,
+    TAIL_BYTES, WAL_BYTES, WAL_WRITTEN_BYTES,
 };
 
 /// What is looked up when somebody asks for metrics.
@@ -24,6 +25,10 @@ pub(crate) struct Held {
     pub queue_bytes: u64,
     /// Batches that wait for their acknowledgement.
     pub queue_batches: u64,
+    /// Shards that it leads.
+    pub shards_led: u64,
+    /// Copies that come, and damage that was found.
+    pub repair: RepairStats,
     /// Searches that run.
     pub searches_running: u64,
     /// Searches that wait for a place.
@@ -59,6 +64,8 @@ impl Held {
             (QUEUE_BATCHES, self.queue_batches),
             (WAL_BYTES, self.wal_bytes),
             (DISK_FULL, u64::from(self.disk_full)),
+            (SHARDS_LED, self.shards_led),
+            (COPIES_WAITING, self.repair.shards_waiting),
         ] {
             gauge!(name).set(as_gauge(value));
         }
@@ -68,12 +75,17 @@ impl Held {
             (WAL_WRITTEN_BYTES, self.wal_written_bytes),
             (MERGE_READ_BYTES, merges.bytes_in),
             (MERGE_WRITTEN_BYTES, merges.bytes_out),
+            (COPIED_BYTES, self.repair.copied_bytes),
+            (SCRUBBED_BYTES, self.repair.scrubbed_bytes),
+            (DAMAGED_COPIES, self.repair.damaged),
         ] {
             counter!(name).absolute(value);
         }
-        for (name, done, failed) in
-            [(MERGES, merges.done, merges.failed), (FLUSHES, flushes.done, flushes.failed)]
-        {
+        for (name, done, failed) in [
+            (MERGES, merges.done, merges.failed),
+            (FLUSHES, flushes.done, flushes.failed),
+            (COPIES, self.repair.copied, self.repair.failed),
+        ] {
             counter!(name, "outcome" => "done").absolute(done);
             counter!(name, "outcome" => "failed").absolute(failed);
         }

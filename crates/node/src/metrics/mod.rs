@@ -5,6 +5,7 @@
 
 mod held;
 mod names;
+mod peers;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use self::names::{
     BLOCK_ROWS, REFUSED, SEARCH_BYTES, SEARCH_ERRORS, SEARCH_PAGES, SEARCH_ROWS, SEARCH_SECONDS,
     SHEDS, WAL_SYNC_SECONDS,
 };
+pub(crate) use self::peers::show_peers;
 use crate::NodeError;
 use crate::gateway::{AppendError, Appended};
 use crate::read::ReadError;

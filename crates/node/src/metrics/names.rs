@@ -41,6 +41,17 @@ pub(super) const SEARCH_ROWS: &str = "varve_search_rows_total";
 pub(super) const SEARCHES: &str = "varve_searches";
 pub(super) const SEARCH_ERRORS: &str = "varve_search_errors_total";
 
+pub(super) const PEER_REQUESTS: &str = "varve_peer_requests_total";
+pub(super) const PEER_BYTES: &str = "varve_peer_request_bytes_total";
+pub(super) const PEER_CONNECTIONS: &str = "varve_peer_connections_total";
+pub(super) const PEER_HANDSHAKES_REFUSED: &str = "varve_peer_handshakes_refused_total";
+pub(super) const SHARDS_LED: &str = "varve_shards_led";
+pub(super) const COPIES: &str = "varve_copies_total";
+pub(super) const COPIES_WAITING: &str = "varve_copies_waiting";
+pub(super) const COPIED_BYTES: &str = "varve_copied_bytes_total";
+pub(super) const SCRUBBED_BYTES: &str = "varve_scrubbed_bytes_total";
+pub(super) const DAMAGED_COPIES: &str = "varve_damaged_copies_total";
+
 /// Tells the recorder what each metric is.
 pub(super) fn describe() {
     for (name, help) in HISTOGRAMS {
@@ -75,6 +86,14 @@ const COUNTERS: &[(&str, &str)] = &[
     (MERGES, "Merges of segments, by outcome."),
     (MERGE_READ_BYTES, "Bytes of segments that merges replaced."),
     (MERGE_WRITTEN_BYTES, "Bytes of segments that merges wrote for them."),
+    (PEER_REQUESTS, "Requests between this node and its peers, by lane and direction."),
+    (PEER_BYTES, "Bytes of the bodies of those requests, by lane and direction."),
+    (PEER_CONNECTIONS, "Connections made to peers, by lane."),
+    (PEER_HANDSHAKES_REFUSED, "Connections between nodes that one of them refused."),
+    (COPIES, "Copies of closed shards that came to this node, by outcome."),
+    (COPIED_BYTES, "Bytes of closed shards that came to this node."),
+    (SCRUBBED_BYTES, "Bytes of closed shards that were read again to find damage."),
+    (DAMAGED_COPIES, "Copies of closed shards on this node that were found damaged."),
     (SEARCH_PAGES, "Pages that searches read."),
     (SEARCH_BYTES, "Bytes of those pages, as stored."),
     (SEARCH_ROWS, "Rows that searches looked at."),
@@ -88,6 +107,8 @@ const GAUGES: &[(&str, &str)] = &[
     (WAL_BYTES, "Bytes of the files of the write-ahead log."),
     (DISK_FULL, "1 while appends are refused for want of room on the disk."),
     (SHARDS, "Shards on this node, by state."),
+    (SHARDS_LED, "Shards that this node leads."),
+    (COPIES_WAITING, "Copies of closed shards that are to come to this node."),
     (ROWS, "Rows stored on this node."),
     (SEGMENTS, "Segments on this node."),
     (SEGMENT_BYTES, "Bytes of segments and manifests on this node."),

@@ -59,8 +59,9 @@ impl Host {
     pub async fn verify(&self, progress: impl Fn(&VerifyRow) + Send + Sync) -> Vec<VerifyRow> {
         let catalog = self.catalog();
         let inner = self.inner();
-        let shards = catalog.shards.iter();
-        let verified = shards.map(|(shard, entry)| inner.verify_shard(*shard, entry));
+        let shards = catalog.shards.clone().into_iter();
+        let verified =
+            shards.map(|(shard, entry)| async move { inner.verify_shard(shard, &entry).await });
         let mut verified = futures::stream::iter(verified).buffered(SHARDS_AT_ONCE);
         let mut rows = Vec::new();
         while let Some(of_shard) = verified.next().await {

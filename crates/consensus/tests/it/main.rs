@@ -6,6 +6,7 @@ mod closed;
 mod cluster;
 mod computer;
 mod crash;
+mod membership;
 mod memory;
 mod merge;
 mod producer;

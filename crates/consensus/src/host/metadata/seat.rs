@@ -15,9 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::{debug, info, warn};
 use varve_env::Env;
-use varve_types::{GroupId, ReplicaId};
+use varve_types::{GroupId, LogIndex, ReplicaId};
 
-use super::watching;
 use crate::catalog::{replica_on, staying};
 use crate::errors::StartError;
 use crate::group::Group;
@@ -33,6 +32,8 @@ pub(crate) struct Seat {
     group: Mutex<Option<Arc<Group>>>,
     /// Whether a change of the group's members is under way.
     changing: Arc<AtomicBool>,
+    /// How far the catalog is written that is followed without a seat; held while it is.
+    pub(super) saved: tokio::sync::Mutex<Option<LogIndex>>,
 }
 
 /// The file.
@@ -40,7 +41,7 @@ pub(in crate::host) struct SeatFile;
 
 impl Seat {
     pub(in crate::host) fn new(group: Option<Arc<Group>>) -> Self {
-        Self { group: Mutex::new(group), changing: Arc::default() }
+        Self { group: Mutex::new(group), changing: Arc::default(), saved: Default::default() }
     }
 
     fn get(&self) -> Option<Arc<Group>> {
@@ -131,7 +132,7 @@ impl Inner {
 
     async fn change_seat(&self, given: Option<ReplicaId>) -> Result<(), StartError> {
         // What is known now is kept, so that the next start finds the others without a seat.
-        watching::write(&self.env, &self.dir, &self.catalog()).await?;
+        self.save_watched().await?;
         if let Some(group) = self.catalog_group() {
             self.seat.set(None);
             group.shutdown().await;

@@ -68,7 +68,7 @@ pub(in crate::host) async fn write(
 /// Follows the catalog for as long as the node runs.
 pub(in crate::host) async fn watch_catalog(inner: Arc<Inner>) {
     let mut led_at = Instant::now();
-    let mut saved = (None, Instant::now());
+    let mut saved_at = Instant::now();
     loop {
         if let Some(group) = inner.catalog_group() {
             if group.leader().is_some() {
@@ -82,17 +82,27 @@ pub(in crate::host) async fn watch_catalog(inner: Arc<Inner>) {
         if !inner.ask_for_news().await {
             sleep(RETRY).await;
         }
-        let catalog = inner.catalog();
-        if catalog.applied > saved.0 && saved.1.elapsed() >= SAVE_EVERY {
-            match write(&inner.env, &inner.dir, &catalog).await {
-                Ok(()) => saved = (catalog.applied, Instant::now()),
-                Err(error) => warn!("{error}"),
+        if saved_at.elapsed() >= SAVE_EVERY {
+            saved_at = Instant::now();
+            if let Err(error) = inner.save_watched().await {
+                warn!("{error}");
             }
         }
     }
 }
 
 impl Inner {
+    /// Writes the catalog that is followed, if it is newer than what was written.
+    pub(super) async fn save_watched(&self) -> Result<(), StartError> {
+        let mut saved = self.seat.saved.lock().await;
+        let catalog = self.catalog();
+        if catalog.applied > *saved {
+            write(&self.env, &self.dir, &catalog).await?;
+            *saved = catalog.applied;
+        }
+        Ok(())
+    }
+
     /// Asks others what is new. Answers whether anybody answered.
     async fn ask_for_news(&self) -> bool {
         for node in self.news_sources() {

@@ -232,6 +232,7 @@ impl Inner {
         self.keep(id, Local::Closed(Arc::clone(&replica.home)));
         replica.stop().await;
         self.forget_log(id).await;
+        self.forget_incoming(&replica.home).await;
         self.upkeep.merges.offer(id);
         info!(shard = id.get(), rows = closed.rows, "closed");
     }
@@ -240,6 +241,13 @@ impl Inner {
     async fn open_closed(&self, id: ShardId, closed: &Closed) {
         match self.open_home(id, Origin::Successor).await {
             Ok(home) if holds(&home, closed) && is_as_recorded(&home, closed, self.node) => {
+                let is_final = closed
+                    .finished
+                    .as_ref()
+                    .is_none_or(|known| home.files_digest() == Some(known.files));
+                if is_final {
+                    self.forget_incoming(&home).await;
+                }
                 self.keep(id, Local::Closed(home));
                 self.forget_log(id).await;
                 self.upkeep.merges.offer(id);
@@ -247,6 +255,13 @@ impl Inner {
             Ok(_) => self.refuse(id, ShardError::Behind(id)),
             Err(error) => self.refuse(id, error),
         }
+    }
+
+    /// Files of which some came, and which are of no use any more.
+    async fn forget_incoming(&self, home: &ShardHome) {
+        let incoming = home.copies().incoming();
+        // What cannot be removed now costs room until the next start and nothing else.
+        let _ = self.env.blocking.run(move || incoming.clear()).await;
     }
 
     /// Everything that the log of a closed shard holds is in its files.

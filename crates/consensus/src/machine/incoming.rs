@@ -93,7 +93,8 @@ impl Incoming {
             let what = format!("{} came with another length or checksum than its own", file.name);
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        open.sync_data()
+        open.sync_data()?;
+        self.disk.sync_dir(&self.dir)
     }
 
     /// Gives the files, all of which were verified, their names in a folder, which is made anew.

@@ -22,7 +22,7 @@ fn reply() -> impl Strategy<Value = FilesReply> {
         ".{0,20}".prop_map(FilesRefusal::Disk),
     ];
     let sums = (any::<u64>(), any::<u128>(), any::<u128>());
-    let listing = (sums.clone(), vec(any::<u8>(), 0..50), vec(card(), 0..4)).prop_map(
+    let listing = (sums, vec(any::<u8>(), 0..50), vec(card(), 0..4)).prop_map(
         |((rows, digest, files), manifest, cards)| Listing {
             rows,
             digest: ContentDigest(digest),

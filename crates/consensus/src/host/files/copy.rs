@@ -156,7 +156,7 @@ impl Inner {
             }
             Ok(missing)
         };
-        Ok(self.env.blocking.run(look).await.map_err(CopyError::Disk)?)
+        self.env.blocking.run(look).await.map_err(CopyError::Disk)
     }
 
     async fn require_room_for(&self, cards: &[FileCard]) -> Result<(), CopyError> {

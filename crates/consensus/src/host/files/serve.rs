@@ -51,7 +51,7 @@ impl Inner {
         let manifest = manifest.ok_or_else(nothing)?;
         let disk = Arc::clone(&self.env.disk);
         let read = self.env.blocking.run(move || framed::read(&*disk, &dir.join(MANIFEST))).await;
-        let bytes = read.map_err(refused)?.ok_or_else(nothing)?;
+        let bytes = read.map_err(|error| refused(&error))?.ok_or_else(nothing)?;
         Ok(Listing {
             rows: manifest.rows,
             digest: manifest.digest,
@@ -86,11 +86,11 @@ impl Inner {
             file.read_exact_at(&mut piece, offset)?;
             Ok(Bytes::from(piece))
         };
-        self.env.blocking.run(read).await.map_err(refused)
+        self.env.blocking.run(read).await.map_err(|error| refused(&error))
     }
 }
 
-fn refused(error: io::Error) -> FilesRefusal {
+fn refused(error: &io::Error) -> FilesRefusal {
     match error.kind() {
         io::ErrorKind::NotFound => FilesRefusal::Gone,
         _ => FilesRefusal::Disk(error.to_string()),

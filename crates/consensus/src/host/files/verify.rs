@@ -134,15 +134,12 @@ impl Inner {
     }
 }
 
-/// Who is to hold a shard, or says that it does.
+/// Who holds a shard. A node to which a closed one is still on its way has nothing to verify.
 fn nodes_of(entry: &ShardEntry) -> Vec<NodeId> {
-    let mut nodes: Vec<NodeId> = entry.replicas.values().copied().collect();
-    if let ShardState::Closed(closed) = &entry.state {
-        nodes.extend(&closed.holders);
+    match &entry.state {
+        ShardState::Closed(closed) => closed.holders.iter().copied().collect(),
+        _ => entry.replicas.values().copied().collect(),
     }
-    nodes.sort_unstable();
-    nodes.dedup();
-    nodes
 }
 
 /// Those that applied less than others.

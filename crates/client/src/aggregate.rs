@@ -50,6 +50,7 @@ impl Aggregate {
             one_step: step_ns.unwrap_or(0) == 0,
             all_services: !self.by_service,
             all_levels: !self.by_level,
+            ..v1::AggregateRequest::default()
         }
     }
 }

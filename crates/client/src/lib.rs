@@ -46,7 +46,7 @@ pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, Batcher, record_bytes};
 pub use client::Client;
 pub use error::{AppendError, CallError, ConnectError, Refusal};
 pub use plain_line::PlainLines;
-pub use query::{Answer, Order, Query, StoredRecord, Total};
+pub use query::{Answer, Consistency, Order, Query, StoredRecord, Total};
 pub use sender::{Ack, Appended, Sender};
 /// The messages of `ClusterService`, as [`Client::status`] answers them.
 pub use varve_proto::v1;

@@ -31,6 +31,20 @@ pub struct Query {
     pub total: Total,
     /// Whether to answer what each step of the search ruled out.
     pub explain: bool,
+    /// How new the answer is.
+    pub consistency: Consistency,
+    /// Whether shards that nobody can serve may be left out: [`Answer::warnings`] names them.
+    pub partial: bool,
+}
+
+/// How new an answer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// It shows everything that was acknowledged before the question was asked.
+    #[default]
+    Linearizable,
+    /// It shows what the nearest replicas have, and asks no leader.
+    Stale,
 }
 
 /// What the answer says of how many records match.
@@ -70,6 +84,7 @@ pub struct Answer {
     endpoint: String,
     total: Option<u64>,
     explain: Option<v1::Explain>,
+    warnings: Vec<String>,
     stream: Streaming<v1::QueryResponse>,
     ready: VecDeque<StoredRecord>,
 }
@@ -100,6 +115,12 @@ impl Query {
             }
             .into(),
             explain: self.explain,
+            consistency: match self.consistency {
+                Consistency::Linearizable => v1::Consistency::Linearizable,
+                Consistency::Stale => v1::Consistency::Stale,
+            }
+            .into(),
+            partial: self.partial,
         }
     }
 }
@@ -119,6 +140,7 @@ impl Answer {
             endpoint,
             total: (!summary.total_omitted).then_some(summary.total),
             explain: summary.explain,
+            warnings: summary.warnings,
             stream,
             ready: VecDeque::new(),
         })
@@ -134,6 +156,13 @@ impl Answer {
     #[must_use]
     pub const fn explain(&self) -> Option<&v1::Explain> {
         self.explain.as_ref()
+    }
+
+    /// What is missing: a sentence for each shard that was left out. Empty unless the query allows
+    /// that.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The next record, or `None` after the last.

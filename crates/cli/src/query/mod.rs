@@ -8,7 +8,7 @@ mod when;
 use std::io::{self, BufWriter, Write};
 
 use clap::{Args, ValueEnum};
-use varve_client::{Order, Query, Total};
+use varve_client::{Consistency, Order, Query, Total};
 use varve_types::{Level, TimeRange, TimestampNs, limits};
 
 use crate::endpoint::{EndpointArguments, call_failure, runtime};
@@ -62,6 +62,12 @@ pub(crate) struct QueryArguments {
     /// Print to standard error what each step of the search ruled out, and what was read
     #[arg(long)]
     explain: bool,
+    /// Leave out what no node can serve now, and say on standard error what that is
+    #[arg(long)]
+    partial: bool,
+    /// Show what the nearest copies have, perhaps not the newest records; needs no leaders
+    #[arg(long)]
+    stale: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -109,6 +115,8 @@ impl QueryArguments {
             limit: self.limit,
             total: if self.no_total { Total::None } else { Total::Exact },
             explain: self.explain,
+            consistency: if self.stale { Consistency::Stale } else { Consistency::Linearizable },
+            partial: self.partial,
         }
     }
 }
@@ -139,6 +147,9 @@ pub(crate) fn run(arguments: &QueryArguments) -> Result<(), Failure> {
         printer.end(&mut out)?;
         out.flush()?;
         eprintln!("{}", printer.summary());
+        for warning in answer.warnings() {
+            eprintln!("varve: not in this answer: {warning}");
+        }
         if let Some(explain) = answer.explain() {
             eprint!("{}", explain::table(explain));
         }

@@ -147,12 +147,14 @@ impl LogService for LogApi {
     ) -> Result<Response<Self::QueryStream>, Status> {
         let request = request.into_inner();
         let explain = request.explain;
-        let found = self.services.reader.search(questions::search(request)?, ReadOptions::default()).await?;
+        let options = questions::options(request.consistency, request.partial)?;
+        let found = self.services.reader.search(questions::search(request)?, options).await?;
         let summary = v1::QuerySummary {
             total: found.result.total.unwrap_or_default(),
             as_of: Some(encode_commit_token(&found.as_of)),
             total_omitted: found.result.total.is_none(),
             explain: explain.then(|| questions::explain(&found.result.explain)),
+            warnings: found.warnings,
         };
         let mut parts = vec![Part::Summary(summary)];
         parts.extend(messages(&found.result.hits).into_iter().map(records));
@@ -166,9 +168,12 @@ impl LogService for LogApi {
         &self,
         request: Request<v1::AggregateRequest>,
     ) -> Result<Response<Self::AggregateStream>, Status> {
-        let aggregate = questions::aggregate(request.into_inner())?;
-        let found = self.services.reader.aggregate(aggregate, ReadOptions::default()).await?;
+        let request = request.into_inner();
+        let options = questions::options(request.consistency, request.partial)?;
+        let aggregate = questions::aggregate(request)?;
+        let found = self.services.reader.aggregate(aggregate, options).await?;
         let mut as_of = Some(encode_commit_token(&found.as_of));
+        let mut warnings = found.warnings;
         let mut answers: Vec<_> = found
             .result
             .cells
@@ -176,10 +181,11 @@ impl LogService for LogApi {
             .map(|cells| v1::AggregateResponse {
                 counts: cells.iter().map(questions::count).collect(),
                 as_of: as_of.take(),
+                warnings: std::mem::take(&mut warnings),
             })
             .collect();
         if answers.is_empty() {
-            answers.push(v1::AggregateResponse { counts: Vec::new(), as_of });
+            answers.push(v1::AggregateResponse { counts: Vec::new(), as_of, warnings });
         }
         Ok(Response::new(Box::pin(tokio_stream::iter(answers.into_iter().map(Ok)))))
     }

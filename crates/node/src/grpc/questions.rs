@@ -9,6 +9,8 @@ use varve_query::{
 };
 use varve_types::{Level, TenantId, TimeRange, TimestampNs, limits};
 
+use crate::read::{Consistency, ReadOptions};
+
 /// Records answered when the request does not say how many.
 const LIMIT: u64 = 100;
 
@@ -75,6 +77,20 @@ pub(super) fn aggregate(request: v1::AggregateRequest) -> Result<Aggregate, Stat
         by_service: !request.all_services,
         by_level: !request.all_levels,
     })
+}
+
+/// How it may be answered.
+///
+/// # Errors
+///
+/// When there is no such consistency.
+pub(super) fn options(consistency: i32, partial: bool) -> Result<ReadOptions, Status> {
+    let consistency = match v1::Consistency::try_from(consistency) {
+        Ok(v1::Consistency::Linearizable) => Consistency::Linearizable,
+        Ok(v1::Consistency::Stale) => Consistency::Stale,
+        Err(_) => return Err(invalid("consistency", &format!("{consistency} is none"))),
+    };
+    Ok(ReadOptions { consistency, partial })
 }
 
 /// One count.

@@ -21,7 +21,8 @@ const STEP: &str = "1h";
 /// Shorter steps than this are more than anyone can look at.
 const STEP_NS_MIN: u64 = 1_000_000;
 
-const KNOWN: &str = "service, level, start_time, end_time, step, by, explain";
+const KNOWN: &str = "service, level, start_time, end_time, step, by, explain, \
+                     consistency, partial";
 
 /// What is answered.
 #[derive(Serialize)]
@@ -33,6 +34,9 @@ struct Answer<'a> {
     as_of: BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<ExplainJson<'a>>,
+    /// What is missing, where that was allowed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// The records of one service and level in one step of time.
@@ -51,8 +55,8 @@ pub(super) async fn aggregates(
     State(services): State<Arc<Services>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let (aggregate, explain) = requested(query.as_deref().unwrap_or_default())?;
-    let counted = services.reader.aggregate(aggregate, ReadOptions::default()).await?;
+    let (aggregate, explain, options) = requested(query.as_deref().unwrap_or_default())?;
+    let counted = services.reader.aggregate(aggregate, options).await?;
     let result = &counted.result;
     let as_of =
         counted.as_of.iter().map(|(shard, index)| (shard.to_string(), index.get())).collect();
@@ -61,6 +65,7 @@ pub(super) async fn aggregates(
         total: result.cells.iter().map(|cell| cell.rows).sum(),
         as_of,
         explain: explain.then(|| ExplainJson::of(&result.explain)),
+        warnings: counted.warnings.clone(),
     };
     Ok(Json(answer).into_response())
 }
@@ -74,8 +79,8 @@ fn count(cell: &AggregateCell) -> Count<'_> {
     }
 }
 
-fn requested(query: &str) -> Result<(Aggregate, bool), ApiError> {
-    let mut explain = false;
+fn requested(query: &str) -> Result<(Aggregate, bool, ReadOptions), ApiError> {
+    let (mut explain, mut options) = (false, ReadOptions::default());
     let mut aggregate = Aggregate {
         step_ns: step(STEP)?,
         by_service: true,
@@ -93,10 +98,11 @@ fn requested(query: &str) -> Result<(Aggregate, bool), ApiError> {
             "step" => aggregate.step_ns = step(&value)?,
             "by" => (aggregate.by_service, aggregate.by_level) = by(&value)?,
             "explain" => explain = parameters::truth(&name, &value)?,
+            "consistency" | "partial" => parameters::read_option(&mut options, &name, &value)?,
             other => return Err(parameters::unknown(other, KNOWN)),
         }
     }
-    Ok((aggregate, explain))
+    Ok((aggregate, explain, options))
 }
 
 /// How long a step is; `None` for all of the time at once.

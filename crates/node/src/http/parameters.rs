@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use varve_types::{Level, TimestampNs};
 
 use super::ApiError;
+use crate::read::{Consistency, ReadOptions};
 
 /// The parameters of an address, of which all but those that `repeats` names occur at most once.
 ///
@@ -73,4 +74,19 @@ pub(super) fn choice<T: Copy>(
         let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
         ApiError::invalid(format!("{name}={value:?} is no {name}"), words.join(" or "))
     })
+}
+
+/// One of the parameters that say how a question may be answered.
+pub(super) fn read_option(
+    options: &mut ReadOptions,
+    name: &str,
+    value: &str,
+) -> Result<(), ApiError> {
+    if name == "partial" {
+        options.partial = choice(name, value, &[("allow", true), ("refuse", false)])?;
+    } else {
+        let choices = [("linearizable", Consistency::Linearizable), ("stale", Consistency::Stale)];
+        options.consistency = choice(name, value, &choices)?;
+    }
+    Ok(())
 }

@@ -21,7 +21,7 @@ use crate::server::Services;
 const PAGE_SIZE: u64 = 100;
 
 const KNOWN: &str = "service, level, start_time, end_time, query, attr.NAME, page, page_size, \
-                     order, total, explain";
+                     order, total, explain, consistency, partial";
 
 /// What a search answers.
 #[derive(Serialize)]
@@ -34,6 +34,9 @@ struct Answer<'a> {
     as_of: BTreeMap<String, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<ExplainJson<'a>>,
+    /// What is missing, where that was allowed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// A search, and which page of it.
@@ -42,18 +45,22 @@ struct Parameters {
     search: Search,
     page: u64,
     explain: bool,
+    options: ReadOptions,
 }
 
 pub(super) async fn search(
     State(services): State<Arc<Services>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let Parameters { search, page, explain } = requested(query.as_deref().unwrap_or_default())?;
-    let found = services.reader.search(search, ReadOptions::default()).await?;
+    let Parameters { search, page, explain, options } =
+        requested(query.as_deref().unwrap_or_default())?;
+    let found = services.reader.search(search, options).await?;
     let as_of = found.as_of.iter().map(|(shard, index)| (shard.to_string(), index.get())).collect();
     let logs = found.result.hits.iter().map(log).collect();
     let explain = explain.then(|| ExplainJson::of(&found.result.explain));
-    Ok(Json(Answer { logs, total: found.result.total, page, as_of, explain }).into_response())
+    let total = found.result.total;
+    let warnings = found.warnings;
+    Ok(Json(Answer { logs, total, page, as_of, explain, warnings }).into_response())
 }
 
 pub(super) async fn get_record(
@@ -82,7 +89,7 @@ const fn log(hit: &Hit) -> RecordJson<'_> {
 
 fn requested(query: &str) -> Result<Parameters, ApiError> {
     let mut search = Search { limit: PAGE_SIZE, ..Search::default() };
-    let (mut page, mut explain) = (1, false);
+    let (mut page, mut explain, mut options) = (1, false, ReadOptions::default());
     let repeats = |name: &str| name == "service" || name == "level" || name.starts_with("attr.");
     let hint = "only service, level and attr.NAME may be repeated";
     for (name, value) in parameters::pairs(query, repeats, hint)? {
@@ -109,6 +116,7 @@ fn requested(query: &str) -> Result<Parameters, ApiError> {
                 search.total = parameters::choice(&name, &value, &choices)?;
             }
             "explain" => explain = parameters::truth(&name, &value)?,
+            "consistency" | "partial" => parameters::read_option(&mut options, &name, &value)?,
             other => match other.strip_prefix("attr.").filter(|name| !name.is_empty()) {
                 Some(name) => {
                     search.attributes.push(AttributeFilter { name: name.to_owned(), value });
@@ -118,5 +126,5 @@ fn requested(query: &str) -> Result<Parameters, ApiError> {
         }
     }
     search.offset = (page - 1).saturating_mul(search.limit);
-    Ok(Parameters { search, page, explain })
+    Ok(Parameters { search, page, explain, options })
 }

@@ -54,12 +54,36 @@ enum Ended {
 
 type Answering = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
 
-/// Ends the connection when the caller reads no more of it.
-struct Replies(Arc<Exchange>);
+/// Ends the connection when it is dropped: the caller reads no more of it, or this node reads no
+/// more of the caller, by whatever way it came to that.
+struct EndOnDrop(Arc<Exchange>);
 
-impl Drop for Replies {
+impl Drop for EndOnDrop {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+/// A request that is being answered. One that ends without an answer is refused, so that nobody
+/// waits for it.
+struct Request {
+    exchange: Arc<Exchange>,
+    number: u64,
+    answer: Option<Result<Bytes, String>>,
+}
+
+impl Request {
+    fn note(&mut self, answer: Result<Bytes, String>) {
+        self.answer = Some(answer);
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let broken = || Err("the node failed while it answered; its log says how".to_owned());
+        let answer = self.answer.take().unwrap_or_else(broken);
+        self.exchange.running().remove(&self.number);
+        self.exchange.reply(self.number, answer);
     }
 }
 
@@ -76,31 +100,30 @@ impl Exchange {
         mut stopped: watch::Receiver<bool>,
     ) -> impl Stream<Item = Frame> + Send + use<> {
         let exchange = Arc::new(self);
-        let reading = Arc::clone(&exchange);
+        let reading = EndOnDrop(Arc::clone(&exchange));
         tokio::spawn(async move {
+            let exchange = &reading.0;
             let ended = tokio::select! {
-                ended = reading.read(frames) => ended,
+                ended = exchange.read(frames) => ended,
                 _ = stopped.wait_for(|&stop| stop) => Ok(()),
-                () = reading.outbox.closed() => Ok(()),
+                () = exchange.outbox.closed() => Ok(()),
             };
             if let Err(ended) = ended {
-                let Caller { node, lane } = reading.caller;
-                reading.say(node, lane, &ended);
+                exchange.say(&ended);
             }
-            reading.end();
         });
-        futures::stream::unfold(Replies(exchange), |replies| async move {
+        futures::stream::unfold(EndOnDrop(exchange), |replies| async move {
             let frame = replies.0.outbox.next().await?;
             Some((frame, replies))
         })
     }
 
-    fn say(&self, node: NodeId, lane: Lane, ended: &Ended) {
-        let (peer, lane) = (node.get(), lane.name());
+    fn say(&self, ended: &Ended) {
+        let (peer, lane) = (self.caller.node.get(), self.caller.lane.name());
         match ended {
             // Its own side says so, when it matters.
             Ended::Broken(_) => {
-                tracing::debug!(peer, lane, "a connection of a peer ended: {ended}")
+                tracing::debug!(peer, lane, "a connection of a peer ended: {ended}");
             }
             _ => tracing::error!(peer, lane, "a connection of a peer was ended: {ended}"),
         }
@@ -157,13 +180,11 @@ impl Exchange {
             self.reply(request, answer);
             return Ok(());
         }
-        let exchange = Arc::clone(self);
+        let mut answered = Request { exchange: Arc::clone(self), number: request, answer: None };
         // The task waits for the lock before it takes itself out, so it is in by then.
         let mut running = self.running();
         let task = tokio::spawn(async move {
-            let answer = answering.await;
-            exchange.running().remove(&request);
-            exchange.reply(request, answer);
+            answered.note(answering.await);
         });
         running.insert(request, task.abort_handle());
         Ok(())

@@ -110,10 +110,14 @@ pub(super) async fn answer(
             let (cluster, node) = (encode_u128(cluster.0), node.get());
             Outcome::Admitted(v1::Admitted { cluster, node, catalog })
         }
-        Err(error) => {
-            tracing::warn!(address, "a node that wants to join is refused: {error}");
-            let may_pass = matches!(error, JoinError::Unavailable(_));
-            Outcome::Refused(v1::JoinRefused { reason: error.to_string(), may_pass })
+        Err(JoinError::Rejected(reason)) => {
+            tracing::warn!(address, "a node that wants to join is refused: {reason}");
+            Outcome::Refused(v1::JoinRefused { reason, may_pass: false })
+        }
+        // It asks again, and says so on its side.
+        Err(JoinError::Unavailable(reason)) => {
+            tracing::debug!(address, "a node that wants to join must wait: {reason}");
+            Outcome::Refused(v1::JoinRefused { reason, may_pass: true })
         }
     };
     v1::JoinResponse { outcome: Some(outcome) }

@@ -18,9 +18,12 @@ use crate::raft_types::{Entry, Vote, log_id};
 
 type Reply = Result<Bytes, PeerError>;
 
-/// Requests that were sent, each with who waits for its reply.
+/// The first entry of a request, and who waits for its reply.
+type Waiting = (u64, oneshot::Sender<Reply>);
+
+/// Requests that were sent.
 #[derive(Clone, Default)]
-struct ByHand(Arc<Mutex<Vec<(u64, oneshot::Sender<Reply>)>>>);
+struct ByHand(Arc<Mutex<Vec<Waiting>>>);
 
 #[async_trait]
 impl PeerTransport for ByHand {

@@ -33,7 +33,7 @@ async fn messages_of_a_group_are_received_in_the_order_in_which_they_were_sent()
     let node = FakeNode::start(2).await;
     let peers = peers_to(node.address);
     // Every seventh is large: those behind it wait for it, without a connection and with one.
-    let size = |number: u64| if number % 7 == 0 { 700 << 10 } else { 100 };
+    let size = |number: u64| if number.is_multiple_of(7) { 700 << 10 } else { 100 };
     for round in 0..2 {
         let numbers = round * 100..(round + 1) * 100;
         let send = |number| peers.send(TWO, message(MessageKind::Append, 5, number, size(number)));
@@ -80,6 +80,18 @@ async fn a_request_that_is_given_up_is_cancelled_at_the_other_side() {
     assert!(timeout(Duration::from_millis(5), large).await.is_err());
     peers.send(TWO, message(MessageKind::Propose, 1, 3, 8)).await.unwrap();
     assert_eq!(node.order(), [1, 3]);
+}
+
+#[tokio::test]
+async fn who_fails_while_it_answers_says_so() {
+    let node = FakeNode::start(2).await;
+    let peers = peers_to(node.address);
+    let failed = peers.send(TWO, message(MessageKind::ReadIndex, 1, 1, 8)).await;
+    assert!(
+        matches!(&failed, Err(PeerError::Refused(why)) if why.contains("failed")),
+        "{failed:?}"
+    );
+    peers.send(TWO, message(MessageKind::Propose, 1, 2, 8)).await.unwrap();
 }
 
 #[tokio::test]

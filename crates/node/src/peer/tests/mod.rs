@@ -2,5 +2,6 @@
 
 mod carries;
 mod joins;
+mod pieces;
 mod refuses;
 mod world;

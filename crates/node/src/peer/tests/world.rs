@@ -70,7 +70,8 @@ impl Receive for Fake {
         }
     }
 
-    /// Answers the same bytes; those of a `Vote` are refused, and `Control` waits for ever.
+    /// Answers the same bytes; those of a `Vote` are refused, `Control` waits for ever, and
+    /// `ReadIndex` panics.
     async fn receive(&self, _from: NodeId, message: PeerMessage) -> Result<Bytes, String> {
         let number = message.body.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         self.seen.order.lock().unwrap().push(number);
@@ -78,6 +79,7 @@ impl Receive for Fake {
         let _running = Running(&self.seen.running);
         match message.kind {
             MessageKind::Vote => Err("no vote".to_owned()),
+            MessageKind::ReadIndex => panic!("on purpose"),
             MessageKind::Control => std::future::pending().await,
             _ => {
                 tokio::time::sleep(Duration::from_millis(1)).await;

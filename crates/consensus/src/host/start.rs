@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use varve_env::Env;
-use varve_placement::bucket_bits;
 use varve_types::{GroupId, NodeId, ReplicaId};
 use varve_wal::Wal;
 
@@ -248,7 +247,8 @@ async fn found(options: &HostOptions, identity: Identity, group: &Group) -> Resu
     let command = CatalogCommand::Found {
         cluster: identity.cluster,
         node: card(options, identity),
-        bits: bucket_bits(1),
+        // One node, one bucket.
+        bits: 0,
     };
     let proposed = group.propose(command.encode(), ALONE_LIMIT).await;
     proposed.map(drop).map_err(|error| raft(error.to_string()))

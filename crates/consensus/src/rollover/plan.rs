@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use varve_placement::{bucket_bits, place};
+use varve_placement::{WindowLoad, bucket_bits, place};
 use varve_shard::Successor;
 use varve_types::{HashRange, NodeId, ShardId, TimestampNs};
 
@@ -72,7 +72,10 @@ pub(crate) fn plan(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> 
 /// fewer bits than wanted are split, and those of more bits are joined with their neighbours.
 fn preparations(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> Vec<Step> {
     let active = catalog.nodes.values().filter(|node| node.is_usable()).count();
-    let bits = catalog.settings.bucket_bits.unwrap_or_else(|| bucket_bits(active));
+    let bits = catalog
+        .settings
+        .bucket_bits
+        .unwrap_or_else(|| bucket_bits(active, load(catalog, seen, now)));
     let rollable =
         |shard: &ShardEntry| shard.state == ShardState::Open && shard.successors.is_empty();
     let mut steps = Vec::new();
@@ -105,6 +108,36 @@ fn preparations(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> Vec
     steps
 }
 
+/// What the open shards would take of a window, each as fast as it was filled so far. One that is
+/// young has shown little: it counts as if it had taken an eighth of a window for it.
+fn load(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> WindowLoad {
+    let window_ns = u128::from(catalog.settings.window_age_ns.max(8));
+    let of_shard = |(id, shard): (ShardId, &ShardEntry)| {
+        let age_ns = u128::try_from(now.get().saturating_sub(shard.opened_at.get())).unwrap_or(0);
+        let taken = u128::from(stored(seen, id, shard).bytes);
+        taken * window_ns / age_ns.max(window_ns / 8)
+    };
+    let bytes = catalog.open_shards().map(of_shard).sum::<u128>();
+    WindowLoad {
+        bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        shard_bytes_max: catalog.settings.window_bytes,
+    }
+}
+
+/// What a shard holds, as the replica that has most of it says.
+struct Stored {
+    rows: u64,
+    bytes: u64,
+}
+
+fn stored(seen: &Observations, id: ShardId, shard: &ShardEntry) -> Stored {
+    let reports = shard.replicas.values().filter_map(|node| seen.reports.get(&(id, *node)));
+    reports.fold(Stored { rows: 0, bytes: 0 }, |most, report| Stored {
+        rows: most.rows.max(report.rows),
+        bytes: most.bytes.max(report.bytes),
+    })
+}
+
 /// Whether a shard is to be rolled: on request, by age or by size; never an empty one.
 fn is_due(
     catalog: &Catalog,
@@ -113,10 +146,7 @@ fn is_due(
     id: ShardId,
     shard: &ShardEntry,
 ) -> bool {
-    let reports = shard.replicas.values().filter_map(|node| seen.reports.get(&(id, *node)));
-    let (rows, bytes) = reports.fold((0, 0), |most: (u64, u64), report| {
-        (most.0.max(report.rows), most.1.max(report.bytes))
-    });
+    let Stored { rows, bytes } = stored(seen, id, shard);
     let age = now.get().saturating_sub(shard.opened_at.get());
     rows > 0
         && (seen.requested.contains(&id)

@@ -42,8 +42,8 @@ pub use codec::CodecError;
 pub use errors::{CatalogError, ProposeError, ReadError, RollError, ShardError, StartError};
 pub use host::{
     Admission, BlockCommit, Host, HostOptions, HostSettings, HostStats, JoinError, JoinRequest,
-    NewDisk, NodeState, NodeStatus, ReadAt, ReadPoint, ReadPoints, ReceiveError, ReplicaStatus, Role,
-    ShardRead, ShardStatus, VerifyRow, draw_disk, has_identity,
+    NewDisk, NodeState, NodeStatus, ReadAt, ReadPoint, ReadPoints, ReceiveError, ReplicaStatus,
+    Role, ShardRead, ShardStatus, VerifyRow, draw_disk, has_identity,
 };
 pub use network::{Lane, MessageKind, NoPeers, PeerError, PeerMessage, PeerTransport};
 pub use runtime::seed_this_thread;

@@ -29,6 +29,8 @@ pub(crate) struct Observations {
     pub(crate) reports: BTreeMap<(ShardId, NodeId), ReplicaReport>,
     /// What nodes had to say of closed shards.
     pub(crate) closed: Vec<(NodeId, ClosedReport)>,
+    /// Replicas that cannot run, because what lies of them on their disk is damaged.
+    pub(crate) broken: BTreeSet<(ShardId, ReplicaId)>,
     /// Shards that are to be rolled whatever their age.
     pub(crate) requested: BTreeSet<ShardId>,
     /// For how long each node has not been heard of, in ns; 0 for those that answered now.

@@ -29,6 +29,7 @@ pub(super) async fn look(host: &Inner, catalog: &Catalog) -> Observations {
         }
         seen.reports
             .extend(report.replicas.into_iter().map(|(shard, replica)| ((shard, node), replica)));
+        seen.broken.extend(report.broken);
         seen.closed.extend(report.closed.into_iter().map(|closed| (node, closed)));
     }
     if let Some(group) = host.catalog_group() {
@@ -108,6 +109,7 @@ impl Inner {
             stopping,
             replicas: replicas.collect(),
             closed: self.closed_reports(),
+            broken: self.broken_replicas(),
             repair: self.repair_stats(),
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct NodeReport {
     pub(crate) replicas: Vec<(ShardId, ReplicaReport)>,
     /// Only what differs from the catalog: a thousand quiet shards cost nothing.
     pub(crate) closed: Vec<ClosedReport>,
+    /// Replicas of shards that are not closed, and whose files or log here are damaged.
+    pub(crate) broken: Vec<(ShardId, ReplicaId)>,
     /// What is copied to it.
     pub(crate) repair: RepairStats,
 }
@@ -101,6 +103,10 @@ impl NodeReport {
             report.write(writer);
         });
         writer.list(&self.closed, |writer, report| report.write(writer));
+        writer.list(&self.broken, |writer, (shard, replica)| {
+            writer.u64(shard.get());
+            writer.u64(replica.get());
+        });
         write_repair(&self.repair, writer);
     }
 
@@ -110,6 +116,7 @@ impl NodeReport {
             replicas: reader
                 .list(|reader| Ok((ShardId(reader.u64()?), ReplicaReport::read(reader)?)))?,
             closed: reader.list(ClosedReport::read)?,
+            broken: reader.list(|reader| Ok((ShardId(reader.u64()?), ReplicaId(reader.u64()?))))?,
             repair: read_repair(reader)?,
         })
     }

@@ -86,7 +86,13 @@ pub(super) fn open(cluster: &Cluster<'_>, id: ShardId, shard: &ShardEntry) -> Op
         return Some(Move::Change(CatalogCommand::RemoveReplica { group, replica }));
     }
     let staying: Vec<_> = shard.staying().collect();
-    if !shard.leaving.is_empty() || !all_came(&staying, members) || !shard.successors.is_empty() {
+    if !shard.leaving.is_empty() || !shard.successors.is_empty() {
+        return None;
+    }
+    if let Some(replica) = broken(cluster, id, &staying) {
+        return Some(Move::Change(CatalogCommand::RetireReplica { group, replica }));
+    }
+    if !all_came(&staying, members) {
         return None;
     }
     let wanted = Wanted {
@@ -97,6 +103,20 @@ pub(super) fn open(cluster: &Cluster<'_>, id: ShardId, shard: &ShardEntry) -> Op
         has_all: &|replica, _| members.contains(&replica),
     };
     wanted.next(cluster).map(Move::Change)
+}
+
+/// A replica whose files or log are damaged, while the others are enough without it. It never
+/// comes back as it was: a new one takes its place, under another id.
+fn broken(
+    cluster: &Cluster<'_>,
+    id: ShardId,
+    staying: &[(ReplicaId, NodeId)],
+) -> Option<ReplicaId> {
+    let runs = |(_, node): &&(ReplicaId, NodeId)| cluster.seen.reports.contains_key(&(id, *node));
+    let enough = staying.iter().filter(runs).count() > staying.len() / 2;
+    let is_broken =
+        |(replica, _): &&(ReplicaId, NodeId)| cluster.seen.broken.contains(&(id, *replica));
+    staying.iter().find(is_broken).filter(|_| enough).map(|(replica, _)| *replica)
 }
 
 /// The copies of a closed shard.

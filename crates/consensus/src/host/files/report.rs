@@ -1,8 +1,9 @@
 //! What this node has to say of closed shards: only what the catalog does not know yet.
 
-use varve_types::{NodeId, ShardId};
+use varve_shard::OpenError;
+use varve_types::{NodeId, ReplicaId, ShardId};
 
-use crate::catalog::{Catalog, Closed, ShardState};
+use crate::catalog::{Catalog, Closed, ShardEntry, ShardState};
 use crate::driver::{ClosedReport, HeldFiles};
 use crate::errors::ShardError;
 use crate::host::Inner;
@@ -13,7 +14,7 @@ impl Inner {
     /// Closed shards that this node is to hold and that are not here what the catalog says.
     pub(crate) fn closed_reports(&self) -> Vec<ClosedReport> {
         let catalog = self.catalog();
-        let report = |(shard, entry): (&ShardId, &crate::catalog::ShardEntry)| {
+        let report = |(shard, entry): (&ShardId, &ShardEntry)| {
             let ShardState::Closed(closed) = &entry.state else { return None };
             entry.replica_on(self.node)?;
             self.closed_report(&catalog, *shard, closed)
@@ -57,6 +58,20 @@ impl Inner {
         Some(ClosedReport { shard, held: Some(held), problem: None })
     }
 
+    /// Replicas of shards that are not closed which cannot run here, whatever this node does.
+    pub(crate) fn broken_replicas(&self) -> Vec<(ShardId, ReplicaId)> {
+        let catalog = self.catalog();
+        let broken = |(shard, entry): (&ShardId, &ShardEntry)| {
+            let is_open = !matches!(entry.state, ShardState::Closed(_));
+            let replica = entry.replica_on(self.node).filter(|_| is_open)?;
+            match self.local(*shard)? {
+                Local::Refused(error) if error.is_damage() => Some((*shard, replica)),
+                _ => None,
+            }
+        };
+        catalog.shards.iter().filter_map(broken).collect()
+    }
+
     /// Whether the final merges of a closed shard fall to this node: they are made once, so that
     /// all holders come to have the same bytes.
     pub(super) fn builds(&self, catalog: &Catalog, closed: &Closed) -> bool {
@@ -98,12 +113,13 @@ fn is_merged_for_good(home: &ShardHome) -> bool {
 impl ShardError {
     /// Whether the copy is of no use, whatever the node does.
     pub(in crate::host) const fn is_damage(&self) -> bool {
-        matches!(
-            self,
-            Self::Open(
-                varve_shard::OpenError::Damaged { .. } | varve_shard::OpenError::Behind { .. }
-            ) | Self::Damaged { .. }
-                | Self::Behind(_)
-        )
+        match self {
+            Self::Open(OpenError::Damaged { .. } | OpenError::Behind { .. })
+            | Self::Quarantined(_)
+            | Self::LogLost(_)
+            | Self::Damaged { .. }
+            | Self::Behind(_) => true,
+            Self::Open(OpenError::Disk { .. }) | Self::Raft { .. } => false,
+        }
     }
 }

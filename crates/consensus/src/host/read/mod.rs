@@ -84,8 +84,7 @@ impl Host {
     /// is the shard.
     pub async fn read_point(&self, shard: ShardId) -> Result<Option<ReadPoint>, ReadError> {
         let inner = self.inner();
-        if !inner.catalog().shards.contains_key(&shard)
-        {
+        if !inner.catalog().shards.contains_key(&shard) {
             let now = inner.catalog_now().await;
             let now = now.map_err(|error| ReadError::Catalog(error.to_string()))?;
             if !now.shards.contains_key(&shard) {

@@ -233,6 +233,24 @@ fn a_node_that_is_gone_for_long_is_replaced_and_counts_again_when_it_is_back() {
 }
 
 #[test]
+fn a_broken_replica_goes_while_a_quorum_is_there_without_it_and_a_new_one_comes() {
+    let mut world = World::of(3);
+    let (&broken, _) = world.catalog.shards[&ShardId(1)].replicas.last_key_value().unwrap();
+    world.seen.broken.insert((ShardId(1), broken));
+    world.check(&expect![[r#"
+        shard 1: replica 6 is to go
+        shard 1: replica 6 has gone
+        shard 1: node 3 is to hold a replica
+    "#]]);
+    // Of two, neither can be missed.
+    let mut world = World::of(2);
+    let (&broken, _) = world.catalog.shards[&ShardId(1)].replicas.last_key_value().unwrap();
+    world.seen.broken.insert((ShardId(1), broken));
+    world.gone(2, 1);
+    world.check(&expect![""]);
+}
+
+#[test]
 fn what_nobody_can_replace_is_kept() {
     let mut world = World::of(3);
     world.gone(3, 60);

@@ -124,3 +124,39 @@ fn the_only_copy_is_kept_and_refused_with_a_remedy() {
         host.read(ShardId(2)).await.unwrap();
     });
 }
+
+#[test]
+fn an_open_replica_whose_files_are_damaged_is_replaced_by_a_new_one() {
+    virtual_time().block_on(async {
+        let mut world = World::new(merging()).await;
+        world.fill(60).await;
+        let hurt = world.follower();
+        let node = world.hosts[hurt].node();
+        let replica = |world: &World| world.hosts[0].catalog().shards[&SHARD].replica_on(node);
+        let before = replica(&world).unwrap();
+        world
+            .restart(hurt, Survival::Synced, |world| {
+                let (segment, disk) = (world.a_segment(hurt), world.disks[hurt].mount());
+                disk.remove(&segment).unwrap();
+                disk.sync_dir(segment.parent().unwrap()).unwrap();
+            })
+            .await;
+        eventually("a new replica is there", || {
+            replica(&world).is_some_and(|replica| replica != before)
+        })
+        .await;
+        let rows = |host: &Host| {
+            let status = host.status().into_iter().find(|status| status.shard == SHARD)?;
+            status.here.map(|here| (here.rows, here.digest))
+        };
+        eventually("it has everything", || {
+            rows(&world.hosts[hurt]).is_some_and(|held| held.0 == 60 * 4)
+                && rows(&world.hosts[hurt]) == rows(&world.hosts[world.leader])
+        })
+        .await;
+        world.fill(10).await;
+        world.close().await;
+        eventually("all have the final files", || world.is_finished_everywhere()).await;
+        world.assert_same_bytes_everywhere();
+    });
+}

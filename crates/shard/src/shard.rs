@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use varve_env::Disk;
-use varve_types::{LogIndex, ShardId, TimestampNs};
+use varve_types::{ContentDigest, LogIndex, ShardId, TimestampNs};
 
 use crate::apply::State;
 use crate::manifest::{Applied, Manifest};
@@ -124,6 +124,12 @@ impl Shard {
     pub fn applied(&self) -> Option<Applied> {
         let (index, position) = (self.state.applied?, self.position.clone()?);
         Some(Applied { index, position })
+    }
+
+    /// Rows stored, and their digest: equal on all replicas that applied the same entry.
+    #[must_use]
+    pub const fn content(&self) -> (u64, ContentDigest) {
+        (self.state.rows, self.state.digest)
     }
 
     /// Up to where the log is durable here: it may be purged up to this.

@@ -257,6 +257,19 @@ impl Inner {
         }
     }
 
+    /// Serves a closed shard that was not what an older catalog said of it, if it is what the
+    /// catalog says now.
+    pub(super) async fn reopen(&self, id: ShardId, closed: &Closed) -> bool {
+        let is_behind = match self.local(id) {
+            Some(Local::Refused(error)) => matches!(*error, ShardError::Behind(_)),
+            _ => false,
+        };
+        if is_behind && closed.holders.contains(&self.node) {
+            self.open_closed(id, closed).await;
+        }
+        matches!(self.local(id), Some(Local::Closed(_))) && is_behind
+    }
+
     /// Files of which some came, and which are of no use any more.
     async fn forget_incoming(&self, home: &ShardHome) {
         let incoming = home.copies().incoming();

@@ -9,6 +9,7 @@ mod content;
 mod copies;
 pub(crate) mod framed;
 mod incoming;
+mod recent;
 mod shard;
 
 use std::io;
@@ -22,6 +23,7 @@ pub(crate) use catalog::CatalogMachine;
 pub(crate) use content::{SnapshotContent, SnapshotFile};
 pub(crate) use copies::Copies;
 pub(crate) use incoming::Incoming;
+pub(crate) use recent::Applied;
 pub(crate) use shard::{MANIFEST, ShardHome, ShardMachine};
 
 use crate::codec::Position;

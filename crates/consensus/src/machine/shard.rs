@@ -13,7 +13,10 @@ use varve_shard::{
 };
 use varve_types::{LogIndex, ShardId};
 
-use super::{Copies, FileCard, SnapshotContent, SnapshotFile, cards, files_digest, framed};
+use super::recent::Recent;
+use super::{
+    Applied, Copies, FileCard, SnapshotContent, SnapshotFile, cards, files_digest, framed,
+};
 use crate::catalog::FilesDigest;
 use crate::codec::Position;
 use crate::raft_types::{Entry, Reply, StoredMembership};
@@ -34,6 +37,7 @@ pub(crate) struct ShardHome {
     flush_due: Notify,
     upkeep: Arc<Upkeep>,
     tail_share: Share,
+    recent: Mutex<Recent>,
 }
 
 /// A shard as applied.
@@ -69,6 +73,7 @@ impl ShardHome {
             files: tokio::sync::Mutex::new(()),
             flush_due: Notify::new(),
             tail_share: upkeep.tails.share(),
+            recent: Mutex::default(),
             upkeep,
         })
     }
@@ -85,6 +90,19 @@ impl ShardHome {
     /// Where its copies are on this disk.
     pub(crate) const fn copies(&self) -> &Copies {
         &self.copies
+    }
+
+    /// What was held after each of the last entries.
+    pub(crate) fn recent(&self) -> Vec<Applied> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).all()
+    }
+
+    fn note_recent(&self, shard: &Shard) {
+        let (rows, digest) = shard.content();
+        if let Some(index) = shard.applied().map(|applied| applied.index) {
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.push(Applied { index, rows, digest });
+        }
     }
 
     /// What its segments are as files; `None` before the first flush.
@@ -195,6 +213,7 @@ impl ShardHome {
         };
         let shard = self.env.blocking.run(replace).await?;
         self.tail_share.set(shard.tail_bytes());
+        self.note_recent(&shard);
         *self.shard() = shard;
         Ok(())
     }
@@ -204,6 +223,7 @@ impl ShardMachine {
     /// The machine of an opened shard: at the position that its manifest keeps.
     pub(crate) fn new(home: Arc<ShardHome>) -> io::Result<Self> {
         let position = Self::durable(&home)?;
+        home.note_recent(&home.shard());
         Ok(Self { home, position })
     }
 
@@ -236,6 +256,7 @@ impl ShardMachine {
             EntryPayload::Blank | EntryPayload::Membership(_) => Reply::Nothing,
         };
         shard.note_applied(index, self.position.encode());
+        self.home.note_recent(&shard);
         self.home.tail_share.set(shard.tail_bytes());
         reply
     }

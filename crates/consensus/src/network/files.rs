@@ -2,8 +2,8 @@
 //! and is for the node, whatever replica it has.
 //!
 //! ```text
-//! request = version u8, kind u8 (1: listing, 2: piece, 3: read again), fields
-//! reply   = version u8, kind u8 (0: refused, 1: listing, 2: piece, 3: read again), fields
+//! request = version u8, kind u8 (1: listing, 2: piece, 3: read again, 4: recent), fields
+//! reply   = version u8, kind u8 (0: refused, others as the request), fields
 //! card    = name, length u64, CRC-32C u32 in a u64
 //! ```
 
@@ -13,7 +13,7 @@ use varve_types::{ContentDigest, LogIndex};
 use super::snapshot::{read_card, read_name, write_card};
 use crate::catalog::FilesDigest;
 use crate::codec::{CodecError, Reader, Writer};
-use crate::machine::FileCard;
+use crate::machine::{Applied, FileCard};
 
 const VERSION: u8 = 1;
 
@@ -26,6 +26,8 @@ pub(crate) enum FilesRequest {
     Piece { name: String, offset: u64, bytes: u32 },
     /// Read all of them again now: are they what they were written as?
     ReadAgain,
+    /// What did the replica hold after each of the last entries?
+    Recent,
 }
 
 /// The answer.
@@ -35,6 +37,7 @@ pub(crate) enum FilesReply {
     Listing(Listing),
     Piece(Bytes),
     ReadAgain(CopyCondition),
+    Recent(Vec<Applied>),
 }
 
 /// Why files are not handed out.
@@ -69,8 +72,6 @@ pub(crate) struct Listing {
 /// How a copy was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CopyCondition {
-    /// Up to where the log is applied; `None` once the shard is closed there.
-    pub(crate) applied: Option<LogIndex>,
     /// Rows stored.
     pub(crate) rows: u64,
     /// Their digest.
@@ -96,6 +97,7 @@ impl FilesRequest {
                 writer.u64(u64::from(*bytes));
             }
             Self::ReadAgain => writer.u8(3),
+            Self::Recent => writer.u8(4),
         }
         writer.finish()
     }
@@ -112,6 +114,7 @@ impl FilesRequest {
                 Self::Piece { name, offset, bytes }
             }
             3 => Self::ReadAgain,
+            4 => Self::Recent,
             _ => return Err(reader.impossible("kind")),
         };
         reader.end()?;
@@ -124,6 +127,7 @@ impl FilesReply {
         let room = match self {
             Self::Piece(bytes) => bytes.len() + 8,
             Self::Listing(listing) => listing.manifest.len() + 64 * listing.cards.len() + 64,
+            Self::Recent(states) => 32 * states.len() + 8,
             Self::Refused(_) | Self::ReadAgain(_) => 128,
         };
         let mut writer = Writer::with_capacity(VERSION, room);
@@ -146,11 +150,18 @@ impl FilesReply {
             }
             Self::ReadAgain(found) => {
                 writer.u8(3);
-                writer.option(found.applied, |writer, index| writer.u64(index.get()));
                 writer.u64(found.rows);
                 writer.u128(found.digest.0);
                 writer.u128(found.files.0);
                 writer.option(found.problem.as_ref(), |writer, what| writer.bytes(what.as_bytes()));
+            }
+            Self::Recent(states) => {
+                writer.u8(4);
+                writer.list(states, |writer, state| {
+                    writer.u64(state.index.get());
+                    writer.u64(state.rows);
+                    writer.u128(state.digest.0);
+                });
             }
         }
         writer.finish()
@@ -169,12 +180,15 @@ impl FilesReply {
             }),
             2 => return Ok(Self::Piece(reader.rest())),
             3 => Self::ReadAgain(CopyCondition {
-                applied: reader.option(|reader| reader.u64().map(LogIndex))?,
                 rows: reader.u64()?,
                 digest: ContentDigest(reader.u128()?),
                 files: FilesDigest(reader.u128()?),
                 problem: reader.option(|reader| reader.string("problem"))?,
             }),
+            4 => Self::Recent(reader.list(|reader| {
+                let (index, rows) = (LogIndex(reader.u64()?), reader.u64()?);
+                Ok(Applied { index, rows, digest: ContentDigest(reader.u128()?) })
+            })?),
             _ => return Err(reader.impossible("kind")),
         };
         reader.end()?;

@@ -8,7 +8,7 @@ use varve_types::{ContentDigest, LogIndex};
 
 use super::*;
 use crate::catalog::FilesDigest;
-use crate::machine::FileCard;
+use crate::machine::{Applied, FileCard};
 
 fn card() -> impl Strategy<Value = FileCard> {
     ("[a-z0-9][a-z0-9._-]{0,40}", any::<u64>(), any::<u32>())
@@ -31,20 +31,18 @@ fn reply() -> impl Strategy<Value = FilesReply> {
             cards,
         },
     );
-    let condition = (sums, option::of(any::<u64>()), option::of(".{0,20}")).prop_map(
-        |((rows, digest, files), applied, problem)| CopyCondition {
-            applied: applied.map(LogIndex),
-            rows,
-            digest: ContentDigest(digest),
-            files: FilesDigest(files),
-            problem,
-        },
-    );
+    let condition = (sums, option::of(".{0,20}")).prop_map(|((rows, digest, files), problem)| {
+        CopyCondition { rows, digest: ContentDigest(digest), files: FilesDigest(files), problem }
+    });
+    let applied = (any::<u64>(), any::<u64>(), any::<u128>()).prop_map(|(index, rows, digest)| {
+        Applied { index: LogIndex(index), rows, digest: ContentDigest(digest) }
+    });
     prop_oneof![
         refusal.prop_map(FilesReply::Refused),
         listing.prop_map(FilesReply::Listing),
         vec(any::<u8>(), 0..50).prop_map(|bytes| FilesReply::Piece(bytes.into())),
         condition.prop_map(FilesReply::ReadAgain),
+        vec(applied, 0..4).prop_map(FilesReply::Recent),
     ]
 }
 
@@ -56,7 +54,7 @@ proptest! {
         bytes in 0..=FilesRequest::PIECE_BYTES_MAX,
     ) {
         let piece = FilesRequest::Piece { name, offset, bytes };
-        for request in [FilesRequest::Listing, piece, FilesRequest::ReadAgain] {
+        for request in [FilesRequest::Listing, piece, FilesRequest::ReadAgain, FilesRequest::Recent] {
             prop_assert_eq!(FilesRequest::decode(request.encode()), Ok(request));
         }
     }

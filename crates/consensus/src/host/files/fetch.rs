@@ -157,6 +157,10 @@ impl Inner {
             Need::Copy => None,
             Need::FinalFiles => closed.finished.as_ref().map(|finished| finished.files),
         };
+        if self.reopen(*shard, closed).await {
+            patience.forget(*shard);
+            return;
+        }
         let wanted = Wanted { rows: closed.rows, digest: closed.digest, files };
         self.upkeep.repairs.begin(*shard);
         let mut failures = Vec::new();

@@ -24,6 +24,9 @@ impl Inner {
             FilesRequest::Piece { name, offset, bytes } => {
                 self.read_piece(shard, name, offset, bytes).await.map(FilesReply::Piece)
             }
+            FilesRequest::Recent => {
+                self.served(shard).map(|home| FilesReply::Recent(home.recent()))
+            }
             FilesRequest::ReadAgain => self.read_again(shard).await.map(FilesReply::ReadAgain),
         };
         answered.unwrap_or_else(FilesReply::Refused)

@@ -1,8 +1,7 @@
 //! Reading all shards again on all nodes, now, and comparing what their copies are.
 //!
 //! Copies of a closed shard must have the same rows, and the same bytes once final files were
-//! made. Replicas of a running shard are compared where they applied the same entry; they are
-//! asked again for a while when they have not.
+//! made. Replicas of a running shard are compared at the last entry that all of them applied.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +12,8 @@ use tokio::time::{sleep, timeout};
 use varve_types::{ContentDigest, GroupId, LogIndex, NodeId, ShardId};
 
 use crate::catalog::{FilesDigest, ShardEntry, ShardState};
-use crate::host::local::Local;
 use crate::host::{Host, Inner};
-use crate::machine::files_digest;
+use crate::machine::{Applied, files_digest};
 use crate::network::{
     CopyCondition, FilesRefusal, FilesReply, FilesRequest, MessageKind, PeerMessage,
 };
@@ -24,9 +22,9 @@ use crate::network::{
 const READ_LIMIT: Duration = Duration::from_secs(600);
 /// So many shards are read at the same time.
 const SHARDS_AT_ONCE: usize = 2;
-/// How often replicas are asked until they have applied the same entry.
-const ATTEMPTS: usize = 40;
-const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often replicas are asked until there is an entry that all of them applied of late.
+const ATTEMPTS: usize = 20;
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How the copy of a shard on a node was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +33,7 @@ pub struct VerifyRow {
     pub shard: ShardId,
     /// On which node.
     pub node: NodeId,
-    /// Up to which entry the log was applied; `None` for a closed shard.
+    /// The entry of the log after which it was compared; `None` for a closed shard.
     pub applied: Option<LogIndex>,
     /// Rows stored.
     pub rows: u64,
@@ -50,7 +48,7 @@ pub struct VerifyRow {
 }
 
 /// What one node answered, or why it did not.
-type Answer = Result<CopyCondition, String>;
+type Answer<T> = Result<T, String>;
 
 impl Host {
     /// Reads all shards again on all nodes that hold them, and compares the copies. `progress` is
@@ -59,9 +57,8 @@ impl Host {
     pub async fn verify(&self, progress: impl Fn(&VerifyRow) + Send + Sync) -> Vec<VerifyRow> {
         let catalog = self.catalog();
         let inner = self.inner();
-        let shards = catalog.shards.clone().into_iter();
-        let verified =
-            shards.map(|(shard, entry)| async move { inner.verify_shard(shard, &entry).await });
+        let shards = catalog.shards.iter();
+        let verified = shards.map(|(shard, entry)| inner.verify_shard(*shard, entry));
         let mut verified = futures::stream::iter(verified).buffered(SHARDS_AT_ONCE);
         let mut rows = Vec::new();
         while let Some(of_shard) = verified.next().await {
@@ -74,42 +71,69 @@ impl Host {
 
 impl Inner {
     async fn verify_shard(&self, shard: ShardId, entry: &ShardEntry) -> Vec<VerifyRow> {
-        let mut answers: BTreeMap<NodeId, Answer> =
-            self.read_everywhere(shard, nodes_of(entry)).await;
+        let read = async |node| {
+            let answer = match self.ask_to(shard, node, FilesRequest::ReadAgain).await {
+                Ok(FilesReply::ReadAgain(found)) => Ok(found),
+                Ok(reply) => Err(format!("it answered {reply:?}")),
+                Err(why) => Err(why),
+            };
+            (node, answer)
+        };
+        let answers = join_all(nodes_of(entry).into_iter().map(read)).await;
+        let mut rows: Vec<VerifyRow> =
+            answers.into_iter().map(|(node, answer)| row(shard, node, answer)).collect();
+        if let ShardState::Closed(_) = entry.state {
+            rows.iter_mut().for_each(|row| hold_against_catalog(row, entry));
+        } else {
+            self.compare_running(shard, &mut rows).await;
+        }
+        rows.iter_mut().for_each(|row| row.ok = row.problem.is_none());
+        rows
+    }
+
+    /// Compares replicas that go on applying.
+    async fn compare_running(&self, shard: ShardId, rows: &mut [VerifyRow]) {
+        let nodes = rows.iter().filter(|row| row.problem.is_none()).map(|row| row.node);
+        let nodes: Vec<NodeId> = nodes.collect();
         for _ in 0..ATTEMPTS {
-            let behind = behind(&answers);
-            if behind.is_empty() {
-                break;
+            let ask = async |node| match self.ask_to(shard, node, FilesRequest::Recent).await {
+                Ok(FilesReply::Recent(states)) => (node, states),
+                _ => (node, Vec::new()),
+            };
+            let states = join_all(nodes.iter().copied().map(ask)).await.into_iter().collect();
+            if let Some(common) = last_common(&states) {
+                compare_at(common, &states, rows);
+                return;
             }
             sleep(ATTEMPT_PAUSE).await;
-            let everybody = answers.keys().copied().collect();
-            answers = self.read_everywhere(shard, everybody).await;
         }
-        compare(shard, entry, &answers)
+        for row in rows.iter_mut().filter(|row| row.problem.is_none()) {
+            let what = "the replicas are too far apart to be compared: one of them lags";
+            row.problem = Some(what.to_owned());
+        }
     }
 
-    async fn read_everywhere(
+    /// Asks a node, which may be this one.
+    async fn ask_to(
         &self,
         shard: ShardId,
-        nodes: Vec<NodeId>,
-    ) -> BTreeMap<NodeId, Answer> {
-        let ask = async |node| (node, self.ask_to_read(shard, node).await);
-        join_all(nodes.into_iter().map(ask)).await.into_iter().collect()
-    }
-
-    async fn ask_to_read(&self, shard: ShardId, node: NodeId) -> Answer {
+        node: NodeId,
+        request: FilesRequest,
+    ) -> Answer<FilesReply> {
         if node == self.node {
-            return self.read_again(shard).await.map_err(|refusal| refusal.to_string());
+            return match self.answer_files(shard, request).await {
+                FilesReply::Refused(refusal) => Err(refusal.to_string()),
+                reply => Ok(reply),
+            };
         }
-        let request = FilesRequest::ReadAgain.encode();
-        let message = PeerMessage::to_node(MessageKind::Files, GroupId::shard(shard), request);
+        let (kind, group) = (MessageKind::Files, GroupId::shard(shard));
+        let message = PeerMessage::to_node(kind, group, request.encode());
         let sent = timeout(READ_LIMIT, self.transport.send(node, message)).await;
         let reply = sent.map_err(|_| format!("no answer within {READ_LIMIT:?}"))?;
         let reply = FilesReply::decode(reply.map_err(|error| error.to_string())?);
         match reply.map_err(|error| error.to_string())? {
-            FilesReply::ReadAgain(found) => Ok(found),
             FilesReply::Refused(refusal) => Err(refusal.to_string()),
-            reply => Err(format!("it answered {reply:?}")),
+            reply => Ok(reply),
         }
     }
 
@@ -118,19 +142,13 @@ impl Inner {
     pub(super) async fn read_again(&self, shard: ShardId) -> Result<CopyCondition, FilesRefusal> {
         let home = self.served(shard)?;
         let found = self.look_through(&home, None).await;
-        let is_closed = matches!(self.local(shard), Some(Local::Closed(_)));
         if let Err(damage) = &found {
             self.found_damaged(shard, &home, damage);
         }
         let held = home.shard();
-        let summary = held.summary();
-        Ok(CopyCondition {
-            applied: summary.applied.filter(|_| !is_closed),
-            rows: summary.rows,
-            digest: summary.digest,
-            files: held.manifest().map_or(FilesDigest(0), |manifest| files_digest(manifest)),
-            problem: found.err(),
-        })
+        let (rows, digest) = held.content();
+        let files = held.manifest().map_or(FilesDigest(0), |manifest| files_digest(manifest));
+        Ok(CopyCondition { rows, digest, files, problem: found.err() })
     }
 }
 
@@ -142,65 +160,53 @@ fn nodes_of(entry: &ShardEntry) -> Vec<NodeId> {
     }
 }
 
-/// Those that applied less than others.
-fn behind(answers: &BTreeMap<NodeId, Answer>) -> Vec<NodeId> {
-    let applied = |answer: &Answer| answer.as_ref().ok().and_then(|found| found.applied);
-    let most = answers.values().filter_map(applied).max();
-    let is_behind = |answer: &Answer| applied(answer).is_some_and(|index| Some(index) < most);
-    answers.iter().filter(|(_, answer)| is_behind(answer)).map(|(node, _)| *node).collect()
+fn row(shard: ShardId, node: NodeId, answer: Answer<CopyCondition>) -> VerifyRow {
+    let nothing = |problem| CopyCondition {
+        rows: 0,
+        digest: ContentDigest::EMPTY,
+        files: FilesDigest(0),
+        problem: Some(problem),
+    };
+    let CopyCondition { rows, digest, files, problem } = answer.unwrap_or_else(nothing);
+    VerifyRow { shard, node, applied: None, rows, digest, files, ok: false, problem }
 }
 
-/// Holds the copies of a shard against one another, and against the catalog.
-fn compare(
-    shard: ShardId,
-    entry: &ShardEntry,
-    answers: &BTreeMap<NodeId, Answer>,
-) -> Vec<VerifyRow> {
-    let expected = match &entry.state {
-        ShardState::Closed(closed) => Some((closed.rows, closed.digest)),
-        _ => None,
+/// A copy of a closed shard must be what was agreed on, to the byte where final files were made.
+fn hold_against_catalog(row: &mut VerifyRow, entry: &ShardEntry) {
+    let ShardState::Closed(closed) = &entry.state else { return };
+    if row.problem.is_some() {
+        return;
+    }
+    if (row.rows, row.digest) != (closed.rows, closed.digest) {
+        let what = "its rows are not those that were agreed on when it closed";
+        row.problem = Some(what.to_owned());
+        return;
+    }
+    let final_files = closed.finished.as_ref().filter(|known| known.holders.contains(&row.node));
+    if let Some(known) = final_files.filter(|known| known.files != row.files) {
+        row.problem = Some(format!("its files are {} instead of {}", row.files, known.files));
+    }
+}
+
+/// The last entry of which all know what they held after it.
+fn last_common(states: &BTreeMap<NodeId, Vec<Applied>>) -> Option<LogIndex> {
+    let has = |states: &Vec<Applied>, index| states.iter().any(|state| state.index == index);
+    let mut candidates = states.values().next()?.iter().rev().map(|state| state.index);
+    candidates.find(|index| states.values().all(|states| has(states, *index)))
+}
+
+fn compare_at(index: LogIndex, states: &BTreeMap<NodeId, Vec<Applied>>, rows: &mut [VerifyRow]) {
+    let at = |node: &NodeId| states.get(node)?.iter().find(|state| state.index == index);
+    let differ = {
+        let mut all = states.keys().filter_map(at);
+        let first = all.next();
+        all.any(|state| Some(state) != first)
     };
-    let row = |(node, answer): (&NodeId, &Answer)| {
-        let mut row = VerifyRow {
-            shard,
-            node: *node,
-            applied: None,
-            rows: 0,
-            digest: ContentDigest::EMPTY,
-            files: FilesDigest(0),
-            ok: false,
-            problem: None,
-        };
-        match answer {
-            Err(why) => row.problem = Some(why.clone()),
-            Ok(found) => {
-                let content = (found.rows, found.digest);
-                let other = || {
-                    answers.values().flatten().find(|other| {
-                        other.applied == found.applied && (other.rows, other.digest) != content
-                    })
-                };
-                row.problem = found.problem.clone().or_else(|| match expected {
-                    Some(agreed) if agreed != content => {
-                        Some("its rows are not those that were agreed on when it closed".to_owned())
-                    }
-                    Some(_) => differs_from_final(entry, *node, found),
-                    None => other().map(|_| "its rows differ from another replica's".to_owned()),
-                });
-                (row.applied, row.rows, row.digest) = (found.applied, found.rows, found.digest);
-                row.files = found.files;
-            }
+    for row in rows {
+        let Some(state) = at(&row.node) else { continue };
+        (row.applied, row.rows, row.digest) = (Some(index), state.rows, state.digest);
+        if differ {
+            row.problem = Some(format!("after entry {index} replicas hold different rows"));
         }
-        row.ok = row.problem.is_none();
-        row
-    };
-    answers.iter().map(row).collect()
-}
-
-/// A node that is said to have the final files must have exactly them.
-fn differs_from_final(entry: &ShardEntry, node: NodeId, found: &CopyCondition) -> Option<String> {
-    let ShardState::Closed(closed) = &entry.state else { return None };
-    let finished = closed.finished.as_ref()?;
-    let is_other = finished.holders.contains(&node) && finished.files != found.files;
-    is_other.then(|| format!("its files are {} instead of {}", found.files, finished.files))
+    }
 }

@@ -160,3 +160,20 @@ fn an_open_replica_whose_files_are_damaged_is_replaced_by_a_new_one() {
         world.assert_same_bytes_everywhere();
     });
 }
+
+#[test]
+fn replicas_that_take_writes_are_compared_at_one_entry() {
+    virtual_time().block_on(async {
+        let mut world = World::new(merging()).await;
+        world.fill(20).await;
+        let World { hosts, producer, leader, .. } = &mut world;
+        let follower = &hosts[(*leader + 1) % 3];
+        for _ in 0..5 {
+            let writes = producer.send_many(&hosts[*leader], 30);
+            let (rows, ()) = futures::join!(follower.verify(|_| ()), writes);
+            let open: Vec<_> = rows.iter().filter(|row| row.shard == SHARD).collect();
+            assert_eq!(open.len(), 3);
+            assert!(open.iter().all(|row| row.ok && row.applied.is_some()), "{open:#?}");
+        }
+    });
+}

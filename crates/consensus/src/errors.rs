@@ -165,6 +165,14 @@ pub enum ProposeError {
     },
 }
 
+impl ProposeError {
+    /// Whether the block may be stored all the same: nobody confirmed that it is not.
+    #[must_use]
+    pub const fn may_be_stored(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::Stopped { .. })
+    }
+}
+
 /// Why a linearizable read failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {

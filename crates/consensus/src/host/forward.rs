@@ -75,6 +75,10 @@ impl Inner {
                 self.ask_to_propose(node, shard, &block, deadline).await
             };
             match answer {
+                // It does say that this offer was not stored; an earlier one may be.
+                Asked::Done(Err(error)) if may_be_stored && is_about_room(&error) => {
+                    return Err(ProposeError::Timeout { shard, limit });
+                }
                 Asked::Done(proposed) => return proposed,
                 Asked::Elsewhere(leader) => hint = leader,
                 Asked::Unknown => may_be_stored = true,
@@ -141,6 +145,14 @@ impl Inner {
         let deadline = Instant::now() + self.settings.propose_limit;
         proposal::encode(&self.propose_here(shard, block, deadline).await)
     }
+}
+
+/// Whether a block was refused for what holds at one moment, and not for what it is.
+const fn is_about_room(error: &ProposeError) -> bool {
+    matches!(
+        error,
+        ProposeError::Overloaded(_) | ProposeError::DiskFull | ProposeError::NotOpen(_)
+    )
 }
 
 fn understood(proposed: Proposed) -> Asked {

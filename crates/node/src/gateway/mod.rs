@@ -175,6 +175,8 @@ impl Gateway {
         let mut left = vec![HashRange::WHOLE];
         let mut placements = Vec::new();
         let mut duplicate = true;
+        // Whether some of it may be stored that nobody confirmed.
+        let mut unconfirmed = false;
         while !left.is_empty() {
             let (sent, mut again) = self.send(batch, &left);
             let mut wait = !again.is_empty();
@@ -196,6 +198,7 @@ impl Gateway {
                         refused = Some(refusal);
                     }
                     PartReply::Failed(error) => {
+                        unconfirmed |= error.may_be_stored();
                         *last_failure = error.to_string();
                         again.push(range);
                         wait = true;
@@ -204,8 +207,8 @@ impl Gateway {
             }
             match refused {
                 None => left = again,
-                Some(refusal) if placements.is_empty() => return Err(refusal),
-                // Another shard has stored its part: only under the same key is it safe to send
+                Some(refusal) if placements.is_empty() && !unconfirmed => return Err(refusal),
+                // Another shard has stored its part, or may have: only under the same key is it safe to send
                 // the batch again.
                 Some(refusal) => {
                     let (key, why) = (batch.key.clone(), refusal.to_string());

@@ -57,8 +57,12 @@ impl Host {
     pub async fn verify(&self, progress: impl Fn(&VerifyRow) + Send + Sync) -> Vec<VerifyRow> {
         let catalog = self.catalog();
         let inner = self.inner();
-        let shards = catalog.shards.iter();
-        let verified = shards.map(|(shard, entry)| inner.verify_shard(*shard, entry));
+        let shards: Vec<(ShardId, ShardEntry)> =
+            catalog.shards.iter().map(|(shard, entry)| (*shard, entry.clone())).collect();
+        let verified = shards.into_iter().map(|(shard, entry)| async move {
+            // By value, because the compiler cannot tell that a borrowing future may be sent.
+            inner.verify_shard(shard, &entry).await
+        });
         let mut verified = futures::stream::iter(verified).buffered(SHARDS_AT_ONCE);
         let mut rows = Vec::new();
         while let Some(of_shard) = verified.next().await {

@@ -57,7 +57,9 @@ impl Incoming {
 
     /// Writes a piece of a file.
     pub(crate) fn write(&self, file: &FileCard, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.disk.create_dir_all(&self.dir)?;
+        if !self.disk.exists(&self.dir) {
+            self.disk.create_dir_all(&self.dir)?;
+        }
         let open = self.disk.open(&self.path(file), OpenMode::Create)?;
         open.write_all_at(bytes, offset)?;
         let end = offset + bytes.len() as u64;

@@ -46,10 +46,19 @@ enum Need {
 /// What is waited with.
 #[derive(Default)]
 struct Patience {
-    /// Shards that failed: how often, and until when they wait.
-    failed: BTreeMap<ShardId, (u32, Instant)>,
+    failed: BTreeMap<ShardId, Setback>,
     /// Since when replicas of closed shards have been running on.
     running_on: BTreeMap<ShardId, Instant>,
+}
+
+/// A shard that could not be copied.
+struct Setback {
+    /// How often, one time after the other.
+    times: u32,
+    /// Until when it waits.
+    until: Instant,
+    /// Of what the last attempt failed.
+    why: String,
 }
 
 /// Brings what is to come, until the node stops.
@@ -182,24 +191,27 @@ impl Inner {
             }
         }
         self.upkeep.repairs.end(false);
-        let wait = patience.set_back(*shard);
         let why = failures.join("; ");
-        warn!(shard = shard.get(), "it could not be copied, and is tried again in {wait:?}: {why}");
+        let is_news = patience.set_back(*shard, &why);
+        if is_news {
+            warn!(shard = shard.get(), "it could not be copied, and is tried again: {why}");
+        }
     }
 }
 
 impl Patience {
     fn is_over_for(&self, shard: ShardId) -> bool {
-        self.failed.get(&shard).is_none_or(|(_, until)| *until <= Instant::now())
+        self.failed.get(&shard).is_none_or(|setback| setback.until <= Instant::now())
     }
 
-    fn set_back(&mut self, shard: ShardId) -> Duration {
-        let (times, until) = self.failed.entry(shard).or_insert((0, Instant::now()));
-        let wait = RETRY.saturating_mul(1u32.checked_shl(*times).unwrap_or(u32::MAX));
-        let wait = wait.min(RETRY_MAX);
-        *times += 1;
-        *until = Instant::now() + wait;
-        wait
+    /// Answers whether this is news: the last attempt did not fail of the same.
+    fn set_back(&mut self, shard: ShardId, why: &str) -> bool {
+        let before = self.failed.remove(&shard);
+        let times = before.as_ref().map_or(0, |setback| setback.times);
+        let wait = RETRY.saturating_mul(1u32.checked_shl(times).unwrap_or(u32::MAX));
+        let until = Instant::now() + wait.min(RETRY_MAX);
+        self.failed.insert(shard, Setback { times: times + 1, until, why: why.to_owned() });
+        before.is_none_or(|setback| setback.why != why)
     }
 
     fn forget(&mut self, shard: ShardId) {
@@ -210,7 +222,7 @@ impl Patience {
     /// When the first wait is over.
     fn next_end(&self) -> Instant {
         let own = self.running_on.values().map(|since| *since + OWN_EFFORT);
-        let ends = self.failed.values().map(|(_, until)| *until).chain(own);
+        let ends = self.failed.values().map(|setback| setback.until).chain(own);
         let now = Instant::now();
         ends.filter(|end| *end > now).min().unwrap_or(now + LOOK)
     }

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(10);
 /// How long to wait while others read or write.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
 /// However busy the node is, reading goes on after this.
-const BUSY_PAUSES_MAX: u32 = 25;
+const BUSY_PAUSES_MAX: u32 = 3;
 /// Bytes that are read at once.
 const PIECE_BYTES: u64 = 256 << 10;
 

@@ -4,18 +4,22 @@
 
 CARGO ?= cargo
 DATA_DIR ?= ./varve-data
+CLUSTER_DATA_DIR ?= ./varve-cluster-data
 PROFILE ?= release
 NEXTEST_PROFILE ?= default
 SEEDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test verify fix lint fmt-check deny unit doc sim tour bench
+.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim tour bench
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 run: build ## Build, start a node on loopback, and print what to try next.
 	@./target/$(PROFILE)/varve server --data-dir $(DATA_DIR)
+
+cluster: build ## Build, start three nodes on loopback, and print what to try next.
+	@deploy/cluster.sh ./target/$(PROFILE)/varve $(CLUSTER_DATA_DIR)
 
 build: ## Build the varve binary.
 	$(CARGO) build --profile $(PROFILE) --locked -p varve-cli

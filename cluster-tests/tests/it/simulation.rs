@@ -1,5 +1,5 @@
-//! A whole node under crashes, lost power and partitions: what was acknowledged is there, once,
-//! for the next query and for ever (G1, G2, G4).
+//! A whole node, and a cluster of three, under crashes, lost power and partitions: what was
+//! acknowledged is there, once, for the next query and for ever (G1, G2, G4).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,24 +16,49 @@ use varve_node::{CataloguePlace, Node, NodeOptions, RawConfig};
 use crate::http::{Request, ask};
 
 const NODE: &str = "node";
-const HTTP: &str = "node:9430";
 const WRITERS: u64 = 2;
 const BATCHES: u64 = 40;
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
-/// How long a shard takes writes, and how much is written.
+/// How many nodes there are, how long a shard takes writes, and how much is written.
 #[derive(Clone, Copy)]
 struct Load {
+    nodes: u64,
     window: &'static str,
     batch_rows_max: u64,
 }
 
 /// Windows are rolled over again and again.
-const ROLLING: Load = Load { window: "10s", batch_rows_max: 60 };
+const ROLLING: Load = Load { nodes: 1, window: "10s", batch_rows_max: 60 };
 
 /// One shard takes so much that its segments are merged while it does.
-const GROWING: Load = Load { window: "10m", batch_rows_max: 400 };
+const GROWING: Load = Load { nodes: 1, window: "10m", batch_rows_max: 400 };
+
+/// Every shard is on three nodes, each of which takes writes and answers.
+const REPLICATED: Load = Load { nodes: 3, window: "20s", batch_rows_max: 40 };
+
+impl Load {
+    fn names(self) -> Vec<String> {
+        match self.nodes {
+            1 => vec![NODE.to_owned()],
+            nodes => (1..=nodes).map(|node| format!("{NODE}-{node}")).collect(),
+        }
+    }
+
+    /// One of the nodes, as `host:port` of its HTTP.
+    fn any_node(self, world: &World) -> String {
+        let names = self.names();
+        let at = if self.nodes == 1 { 0 } else { world.env.random.next_u64() % self.nodes };
+        format!("{}:9430", names[usize::try_from(at).expect("few nodes")])
+    }
+
+    /// Whom a node that is not the first joins.
+    fn seeds(self, name: &str) -> Vec<String> {
+        let first = &self.names()[0];
+        if name == first { Vec::new() } else { vec![format!("{first}:9432")] }
+    }
+}
 
 /// Messages, and whether they were acknowledged.
 type Sent = Arc<Mutex<BTreeMap<String, bool>>>;
@@ -45,6 +70,7 @@ async fn run_node(world: World, load: Load) -> Ended {
         listen_grpc: "0.0.0.0:9431".to_owned(),
         listen_peer: "0.0.0.0:9432".to_owned(),
         advertise_peer: format!("{}:9432", world.name),
+        join: load.seeds(&world.name),
         insecure: true,
         window: load.window.to_owned(),
         // Small enough that tails are written out in every run.
@@ -76,17 +102,17 @@ async fn write(world: World, writer: u64, load: Load, sent: Sent) -> Ended {
         });
         let body: String = lines.map(|line| format!("{line}\n")).collect();
         mark(&sent, &messages, false);
-        append(&world, &format!("writer-{writer}:1:{sequence}"), &body).await?;
+        append(&world, load, &format!("writer-{writer}:1:{sequence}"), &body).await?;
         mark(&sent, &messages, true);
         let path = format!("/api/v1/logs/search?query={token}&page_size=1000");
-        let found = messages_of(&search(&world, &path).await?);
+        let found = messages_of(&search(&world, load, &path).await?);
         for message in &messages {
             if !found.contains(message) {
                 return Err(format!("acknowledged and not found at once: {message}").into());
             }
         }
         if world.env.random.next_u64().is_multiple_of(4) {
-            append(&world, &format!("writer-{writer}:1:{sequence}"), &body).await?;
+            append(&world, load, &format!("writer-{writer}:1:{sequence}"), &body).await?;
         }
         let pause = world.env.random.next_u64() % 1_000;
         tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -105,11 +131,11 @@ fn mark(sent: &Sent, messages: &[String], acknowledged: bool) {
 }
 
 /// Appends until it is acknowledged. Resending is always safe.
-async fn append(world: &World, key: &str, body: &str) -> Ended {
+async fn append(world: &World, load: Load, key: &str, body: &str) -> Ended {
     loop {
         let headers = format!("content-type: application/x-ndjson\r\nidempotency-key: {key}\r\n");
         let request = Request { method: "POST", path: "/api/v1/logs", headers, body };
-        match answer(world, request).await {
+        match answer(world, load, request).await {
             Ok((200, _)) => {
                 note(format_args!("{key}: acknowledged"));
                 return Ok(());
@@ -123,10 +149,14 @@ async fn append(world: &World, key: &str, body: &str) -> Ended {
 }
 
 /// Searches until there is an answer.
-async fn search(world: &World, path: &str) -> Result<Value, Box<dyn std::error::Error>> {
+async fn search(
+    world: &World,
+    load: Load,
+    path: &str,
+) -> Result<Value, Box<dyn std::error::Error>> {
     loop {
         let request = Request { method: "GET", path, headers: String::new(), body: "" };
-        match answer(world, request).await {
+        match answer(world, load, request).await {
             Ok((200, answer)) => return Ok(answer),
             Ok((429 | 503, answer)) => note(format_args!("search: {answer}")),
             Ok((status, answer)) => return Err(format!("{path}: {status} {answer}").into()),
@@ -136,8 +166,9 @@ async fn search(world: &World, path: &str) -> Result<Value, Box<dyn std::error::
     }
 }
 
-async fn answer(world: &World, request: Request<'_>) -> io::Result<(u16, Value)> {
-    tokio::time::timeout(ANSWER_WITHIN, ask(&world.env, HTTP, request)).await?
+async fn answer(world: &World, load: Load, request: Request<'_>) -> io::Result<(u16, Value)> {
+    let node = load.any_node(world);
+    tokio::time::timeout(ANSWER_WITHIN, ask(&world.env, &node, request)).await?
 }
 
 fn messages_of(answer: &Value) -> Vec<String> {
@@ -146,11 +177,11 @@ fn messages_of(answer: &Value) -> Vec<String> {
 }
 
 /// After all writers: every page of everything, against what was sent.
-async fn check(world: World, sent: Sent) -> Ended {
+async fn check(world: World, load: Load, sent: Sent) -> Ended {
     let (mut found, mut ids) = (Vec::new(), BTreeSet::new());
     for page in 1.. {
         let path = format!("/api/v1/logs/search?order=oldest&page_size=500&page={page}");
-        let answer = search(&world, &path).await?;
+        let answer = search(&world, load, &path).await?;
         let messages = messages_of(&answer);
         if messages.is_empty() {
             if answer["total"] != found.len() {
@@ -191,7 +222,9 @@ fn cluster_under(seed: u64, load: Load) -> Simulation {
     let sent = Sent::default();
     let done = Arc::new(tokio::sync::Semaphore::new(0));
     let mut simulation = Simulation::new(seed).duration_max(Duration::from_mins(20));
-    simulation = simulation.node(NODE, move |world| run_node(world, load));
+    for name in load.names() {
+        simulation = simulation.node(&name, move |world| run_node(world, load));
+    }
     for writer in 0..WRITERS {
         let (sent, done) = (Arc::clone(&sent), Arc::clone(&done));
         simulation = simulation.client(&format!("writer-{writer}"), move |world| async move {
@@ -205,7 +238,7 @@ fn cluster_under(seed: u64, load: Load) -> Simulation {
         while done.available_permits() < usize::try_from(WRITERS)? {
             tokio::time::sleep(ASK_AGAIN).await;
         }
-        check(world, sent).await
+        check(world, load, sent).await
     })
 }
 
@@ -216,6 +249,11 @@ fn under_fire(seed: u64) -> Simulation {
 /// Merges go on while crashes and partitions do.
 fn merging_under_fire(seed: u64) -> Simulation {
     struck(cluster_under(seed, GROWING))
+}
+
+/// Three nodes, of which now this one and now that one is gone, or cut off from others.
+fn replicated_under_fire(seed: u64) -> Simulation {
+    struck(cluster_under(seed, REPLICATED))
 }
 
 fn struck(simulation: Simulation) -> Simulation {
@@ -273,6 +311,22 @@ fn acknowledged_records_survive_crashes_once() {
         let missed = !seeds::is_replay() && !happened.contains_key(fault);
         assert!(!missed, "{fault} never happened: {happened:?}");
     }
+}
+
+#[test]
+fn acknowledged_records_survive_crashes_of_three_nodes_once() {
+    let test = "simulation::acknowledged_records_survive_crashes_of_three_nodes_once";
+    let happened = seeds::happened(&seeds::run_each(test, 3, replicated_under_fire));
+    for fault in ["kill", "power loss", "partition"] {
+        let missed = !seeds::is_replay() && !happened.contains_key(fault);
+        assert!(!missed, "{fault} never happened: {happened:?}");
+    }
+}
+
+#[test]
+fn three_quiet_nodes_store_everything_once() {
+    let test = "simulation::three_quiet_nodes_store_everything_once";
+    seeds::run_each(test, 1, |seed| cluster_under(seed, REPLICATED));
 }
 
 #[test]

@@ -127,6 +127,7 @@ impl Question {
             one_step: self.step.is_none(),
             all_services: !self.by_service,
             all_levels: !self.by_level,
+            ..v1::AggregateRequest::default()
         };
         let mut stream = logs.aggregate(request).await.expect("an answer").into_inner();
         let mut counts = Counts::new();

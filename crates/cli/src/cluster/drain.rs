@@ -73,16 +73,12 @@ async fn wait_until_empty(client: &Client, number: u64) -> Result<(), Failure> {
     loop {
         let nodes = client.nodes().await.map_err(call_failure)?;
         let node = nodes::find(&nodes, number)?;
-        match node.state.as_str() {
-            "DRAINED" => break,
-            "SERVING" => {
-                return Err(Failure::failed(format_args!(
-                    "somebody ended the drain of node {number}"
-                )));
-            }
-            _ => {}
+        if node.state == "SERVING" {
+            return Err(Failure::failed(format_args!("somebody ended the drain of node {number}")));
         }
-        // A node that is away is emptied all the same: others hold what it holds.
+        if is_empty(node) {
+            break;
+        }
         if let Some(spinner) = &spinner {
             spinner.set_message(left(node));
             spinner.tick();
@@ -93,6 +89,11 @@ async fn wait_until_empty(client: &Client, number: u64) -> Result<(), Failure> {
         spinner.finish_and_clear();
     }
     Ok(())
+}
+
+/// A node that is away is emptied all the same: others hold what it holds.
+fn is_empty(node: &NodeStatus) -> bool {
+    (node.open_replicas, node.closed_replicas) == (0, 0) && node.metadata == "WATCHER"
 }
 
 fn left(node: &NodeStatus) -> String {
@@ -122,6 +123,9 @@ mod tests {
         };
         let said = "node 3 is draining and still holds 2 open and 40 closed shards";
         assert_eq!(left(&node), format!("{said}, and keeps the catalog"));
-        assert_eq!(left(&NodeStatus { metadata: "WATCHER".to_owned(), ..node }), said);
+        let watcher = NodeStatus { metadata: "WATCHER".to_owned(), ..node };
+        assert_eq!(left(&watcher), said);
+        assert!(!is_empty(&watcher));
+        assert!(is_empty(&NodeStatus { open_replicas: 0, closed_replicas: 0, ..watcher }));
     }
 }

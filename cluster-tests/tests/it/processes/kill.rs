@@ -11,14 +11,14 @@ const KILLS: u64 = 20;
 fn every_acknowledged_batch_is_there_once_after_twenty_kills() {
     let dir = data_dir();
     let mut server = Server::start(dir.path(), &["--tail-size", "64 KiB"]);
-    let load = Load::start(&server, 4);
+    let load = Load::start([&server], 4);
     for kill in 0..KILLS {
         load.wait_for_more(8);
         // Not always right after an acknowledgement.
         pause(Duration::from_millis(kill * 7 % 50));
         server.kill();
         server = Server::start(dir.path(), &["--tail-size", "64 KiB"]);
-        load.redirect(&server);
+        load.redirect([&server]);
     }
     load.wait_for_more(8);
     let batches = load.acknowledged();

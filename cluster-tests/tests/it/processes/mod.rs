@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod bad_input;
+mod cluster;
 mod damage;
 mod disk_full;
 mod explain;

@@ -9,7 +9,7 @@ const ROLLOVERS: usize = 20;
 fn no_write_is_refused_and_none_is_doubled_across_twenty_rollovers() {
     let dir = data_dir();
     let server = Server::start(dir.path(), &[]);
-    let load = Load::start(&server, 4);
+    let load = Load::start([&server], 4);
     for _ in 0..ROLLOVERS {
         load.wait_for_more(4);
         let sealed = server.run(&["cluster", "seal"]);
@@ -19,7 +19,7 @@ fn no_write_is_refused_and_none_is_doubled_across_twenty_rollovers() {
     load.wait_for_more(4);
     server.kill();
     let server = Server::start(dir.path(), &[]);
-    load.redirect(&server);
+    load.redirect([&server]);
     let refused = load.check(&server);
     assert!(refused.is_empty(), "refused: {refused:?}");
     let status = server.run(&["cluster", "status", "--output", "json"]);

@@ -3,16 +3,20 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
+
+/// How long an answer may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 
 /// A server that is running.
 pub(super) struct Server {
     child: Child,
     http: String,
     grpc: String,
+    peers: String,
     stderr: NamedTempFile,
 }
 
@@ -61,6 +65,12 @@ pub(super) fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
+/// The time of the real world.
+pub(super) fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "real processes take real time")]
+    Instant::now()
+}
+
 impl Server {
     /// Starts a server on free ports, and waits until it says that it is ready.
     pub(super) fn start(dir: &Path, flags: &[&str]) -> Self {
@@ -79,8 +89,16 @@ impl Server {
         let stderr = NamedTempFile::new().expect("a temporary file");
         let mut child = command
             .env_remove("VARVE_BIN")
-            .args(["--listen-http", "127.0.0.1:0", "--listen-grpc", "127.0.0.1:0"])
-            .args(["--listen-peer", "127.0.0.1:0"])
+            .args(
+                ["--listen-http", "--listen-grpc", "--listen-peer"]
+                    .map(|listen| {
+                        // A port of the test's own choice, or a free one.
+                        if flags.contains(&listen) { None } else { Some([listen, "127.0.0.1:0"]) }
+                    })
+                    .into_iter()
+                    .flatten()
+                    .flatten(),
+            )
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -94,8 +112,9 @@ impl Server {
                 Some(rest.split_whitespace().next()?.to_owned())
             })
         };
-        if let (Some(http), Some(grpc)) = (address("HTTP"), address("gRPC")) {
-            return Ok(Self { child, http, grpc, stderr });
+        let addresses = (address("HTTP"), address("gRPC"), address("Peers"));
+        if let (Some(http), Some(grpc), Some(peers)) = addresses {
+            return Ok(Self { child, http, grpc, peers, stderr });
         }
         let _ = child.wait();
         Err(text_of(&stderr))
@@ -118,8 +137,7 @@ impl Server {
 
     /// SIGTERM, and whether it ended well.
     pub(super) fn stop(mut self) {
-        let killed = Command::new("kill").arg(self.child.id().to_string()).status();
-        assert!(killed.expect("kill runs").success());
+        self.signal("-TERM");
         assert!(self.child.wait().expect("it ends").success(), "it ends with success on SIGTERM");
     }
 
@@ -128,7 +146,7 @@ impl Server {
     }
 
     pub(super) fn try_get(&self, path_and_query: &str) -> Result<Answer, ureq::Error> {
-        answer(agent().get(format!("{}{path_and_query}", self.http)).call()?)
+        answer(agent(ANSWER_LIMIT).get(format!("{}{path_and_query}", self.http)).call()?)
     }
 
     pub(super) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -142,7 +160,8 @@ impl Server {
             .uri(format!("{}{path}", self.http))
             .body(())
             .expect("a request");
-        answer(agent().run(request).expect("the server answers")).expect("a whole answer")
+        answer(agent(ANSWER_LIMIT).run(request).expect("the server answers"))
+            .expect("a whole answer")
     }
 
     pub(super) fn http(&self) -> &str {
@@ -152,6 +171,17 @@ impl Server {
     /// The URL of its gRPC services.
     pub(super) fn grpc(&self) -> &str {
         &self.grpc
+    }
+
+    /// `ADDRESS:PORT` where it listens for other nodes.
+    pub(super) fn peers(&self) -> &str {
+        &self.peers
+    }
+
+    /// Has it stand still, or go on: nobody is told, and connections stay.
+    pub(super) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
     }
 
     /// The exact number of records that a search finds. `query` is already encoded for a URL.
@@ -205,17 +235,28 @@ pub(super) fn post_to(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Result<Answer, ureq::Error> {
-    let mut request = agent().post(format!("{http}{path}"));
+    try_post(http, path, headers, body, ANSWER_LIMIT)
+}
+
+/// The same, with a limit of its own.
+pub(super) fn try_post(
+    http: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    limit: Duration,
+) -> Result<Answer, ureq::Error> {
+    let mut request = agent(limit).post(format!("{http}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     answer(request.send(body)?)
 }
 
-fn agent() -> ureq::Agent {
+fn agent(limit: Duration) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(120)))
+        .timeout_global(Some(limit))
         .build();
     config.into()
 }

@@ -1,0 +1,69 @@
+//! Nodes restart, shards roll over and logs are purged while clients write.
+
+use super::super::load::Load;
+use super::nodes::Cluster;
+
+#[test]
+fn all_nodes_restart_in_turn_under_load() {
+    let mut cluster = Cluster::start(3, &[]);
+    let load = Load::start(cluster.servers(), 3);
+    for place in 0..3 {
+        load.wait_for_more(10);
+        cluster.stop(place);
+        load.redirect(cluster.servers());
+        load.wait_for_more(10);
+        cluster.restart(place);
+        cluster.wait_until_whole();
+        load.redirect(cluster.servers());
+    }
+    load.wait_for_more(10);
+    cluster.check(&load.stop());
+}
+
+#[test]
+fn shards_roll_over_under_load_and_their_files_are_alike() {
+    const ROLLOVERS: usize = 5;
+    let cluster = Cluster::start(3, &["--tail-size", "64 KiB"]);
+    let load = Load::start(cluster.servers(), 3);
+    for turn in 0..ROLLOVERS {
+        load.wait_for_more(10);
+        cluster.run(turn % 3, &["cluster", "seal"]);
+    }
+    load.wait_for_more(4);
+    let sent = load.stop();
+    cluster.check(&sent);
+    cluster.wait("final files are on all nodes", |status| {
+        let shards = status["shards"].as_array().expect("shards").iter();
+        let closed: Vec<_> = shards.filter(|shard| shard["state"] == "CLOSED").collect();
+        let is_final = |shard: &&serde_json::Value| {
+            shard["final_nodes"].as_array().is_some_and(|nodes| nodes.len() == 3)
+        };
+        closed.len() >= ROLLOVERS && closed.iter().all(is_final)
+    });
+    cluster.check(&sent);
+    assert!(sent.refused.is_empty(), "refused: {:?}", sent.refused);
+}
+
+#[test]
+fn a_node_that_was_away_while_the_log_was_purged_is_given_the_files() {
+    let mut cluster = Cluster::start(3, &["--tail-size", "64 KiB", "--wal-size", "64 MiB"]);
+    let load = Load::start(cluster.servers(), 4);
+    load.wait_for_more(10);
+    cluster.kill(2);
+    load.redirect(cluster.servers());
+    load.wait_for_more(800);
+    cluster.restart(2);
+    cluster.wait_until_whole();
+    load.redirect(cluster.servers());
+    load.wait_for_more(10);
+    let sent = load.stop();
+    cluster.check(&sent);
+    let metrics = cluster.node(2).get("/metrics").body;
+    let came = |line: &&str| {
+        line.starts_with("varve_peer_request_bytes_total")
+            && line.contains("\"files\"")
+            && line.contains("\"received\"")
+    };
+    let came = metrics.lines().find(came).expect("a counter");
+    assert!(!came.ends_with(" 0"), "it was given no files: {came}");
+}

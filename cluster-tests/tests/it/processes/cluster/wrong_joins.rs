@@ -1,0 +1,71 @@
+//! Nodes that do not belong: each is refused with a text that says why and what to do, and those
+//! who belong go on.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+use super::super::server::{Server, binary, data_dir};
+use super::nodes::{Cluster, free_address};
+
+/// Starts a server that must end by itself, and answers what it said.
+fn refused(dir: &std::path::Path, flags: &[&str]) -> String {
+    match Server::try_start(dir, flags) {
+        Ok(server) => panic!("it starts: {}", server.said()),
+        Err(said) => said,
+    }
+}
+
+#[test]
+fn an_address_that_another_node_has_is_refused() {
+    let cluster = Cluster::start(2, &[]);
+    let taken = cluster.node(1).peers().to_owned();
+    let (dir, seed) = (data_dir(), cluster.node(0).peers());
+    let said = refused(
+        dir.path(),
+        &["--join", seed, "--listen-peer", &free_address(), "--advertise-peer", &taken],
+    );
+    assert!(said.contains(&taken), "{said}");
+    cluster.wait_until_whole();
+}
+
+#[test]
+fn a_founder_cannot_also_join() {
+    let dir = data_dir();
+    let output = Command::new(binary())
+        .args(["server", "--bootstrap", "--join", "127.0.0.1:1", "--data-dir"])
+        .arg(dir.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("runs");
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("bootstrap") && said.contains("join"), "{said}");
+}
+
+#[test]
+fn a_wiped_disk_comes_back_as_a_new_node() {
+    let mut cluster = Cluster::start(3, &["--node-lost-after", "3s"]);
+    let old = cluster.number(2);
+    cluster.kill(2);
+    let new = cluster.join();
+    let number = cluster.number(new);
+    assert_ne!(number, old, "an old number would vouch for data that is gone");
+    cluster.wait_until_whole();
+}
+
+#[test]
+fn garbage_on_the_peer_port_ends_that_connection_and_nothing_else() {
+    let cluster = Cluster::start(2, &[]);
+    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 4096], b"PRI * HTTP/2.0\r\n\r\nSM\r\n"]
+    {
+        let mut stranger = TcpStream::connect(cluster.node(0).peers()).expect("connects");
+        // It may be cut off before all is sent.
+        let _ = stranger.write_all(garbage);
+    }
+    let answer =
+        cluster.node(1).post("/api/v1/logs", &[], br#"{"service":"one","message":"still here"}"#);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(cluster.node(0).total(""), 1);
+    cluster.wait_until_whole();
+}

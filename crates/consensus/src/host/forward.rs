@@ -149,10 +149,7 @@ impl Inner {
 
 /// Whether a block was refused for what holds at one moment, and not for what it is.
 const fn is_about_room(error: &ProposeError) -> bool {
-    matches!(
-        error,
-        ProposeError::Overloaded(_) | ProposeError::DiskFull | ProposeError::NotOpen(_)
-    )
+    matches!(error, ProposeError::Overloaded(_) | ProposeError::DiskFull | ProposeError::NotOpen(_))
 }
 
 fn understood(proposed: Proposed) -> Asked {

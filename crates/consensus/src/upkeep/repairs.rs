@@ -1,5 +1,6 @@
 //! What copying files to this node came to, and is at now.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(crate) struct Repairs {
     scrubbed_bytes: AtomicU64,
     damaged: AtomicU64,
     asked: Notify,
+    suspects: Mutex<BTreeSet<ShardId>>,
+    suspected: Notify,
 }
 
 struct Current {
@@ -66,6 +69,23 @@ impl Repairs {
     /// Waits until that is said.
     pub(crate) async fn asked(&self) {
         self.asked.notified().await;
+    }
+
+    /// Bytes of one of these shards could not be believed.
+    pub(crate) fn suspect(&self, shards: impl IntoIterator<Item = ShardId>) {
+        let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        suspects.extend(shards);
+        self.suspected.notify_one();
+    }
+
+    /// Waits until that is said.
+    pub(crate) async fn suspected(&self) {
+        self.suspected.notified().await;
+    }
+
+    /// Takes all of which it was said.
+    pub(crate) fn suspects(&self) -> BTreeSet<ShardId> {
+        std::mem::take(&mut self.suspects.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn set_waiting(&self, shards: usize) {

@@ -40,7 +40,12 @@ impl Reader {
             Err(ReadError::Query(QueryError::TooManyCells { .. })) => {
                 Ok(Reply { shards, part: Part::TooManyCells })
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => {
+                if let ReadError::Corrupt(_) = error {
+                    self.host.suspect(shards.into_keys());
+                }
+                Err(error.to_string())
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use varve_types::ShardId;
 use crate::catalog::ShardState;
 use crate::errors::ShardError;
 use crate::host::local::Local;
-use crate::host::{Inner, lock};
+use crate::host::{Host, Inner, lock};
 use crate::machine::{FileCard, MANIFEST, ShardHome, cards, framed};
 use crate::upkeep::Pace;
 
@@ -32,12 +32,35 @@ pub(in crate::host) async fn scrub_always(inner: Arc<Inner>) {
     let pace = Pace::new(inner.settings.scrub_bytes_per_s);
     let mut done: BTreeMap<ShardId, Instant> = BTreeMap::new();
     loop {
+        let suspects = inner.upkeep.repairs.suspects();
+        for (shard, home) in inner.closed_here() {
+            if suspects.contains(&shard) {
+                inner.scrub(shard, &home, None).await;
+                done.insert(shard, Instant::now());
+            }
+        }
         let Some((shard, home)) = inner.next_to_scrub(&mut done) else {
-            sleep(LOOK.min(inner.settings.scrub_every)).await;
+            tokio::select! {
+                () = inner.upkeep.repairs.suspected() => {}
+                () = sleep(LOOK.min(inner.settings.scrub_every)) => {}
+            }
             continue;
         };
-        inner.scrub(shard, &home, &pace).await;
-        done.insert(shard, Instant::now());
+        tokio::select! {
+            // Reading in passing takes long, and begins again.
+            () = inner.upkeep.repairs.suspected() => {}
+            () = inner.scrub(shard, &home, Some(&pace)) => {
+                done.insert(shard, Instant::now());
+            }
+        }
+    }
+}
+
+impl Host {
+    /// Has those of these shards that are closed read again at once: bytes of one were not what
+    /// they were written as. A copy that is damaged is mended, where another node has one.
+    pub fn suspect(&self, shards: impl IntoIterator<Item = ShardId>) {
+        self.inner().upkeep.repairs.suspect(shards);
     }
 }
 
@@ -64,9 +87,9 @@ impl Inner {
         (!done.get(&shard).is_some_and(rests)).then_some((shard, home))
     }
 
-    /// Reads a shard's files at leisure, and sets the copy aside when one is damaged.
-    async fn scrub(&self, shard: ShardId, home: &Arc<ShardHome>, pace: &Pace) {
-        let found = self.look_through(home, Some(pace)).await;
+    /// Reads a shard's files, and sets the copy aside when one is damaged.
+    async fn scrub(&self, shard: ShardId, home: &Arc<ShardHome>, pace: Option<&Pace>) {
+        let found = self.look_through(home, pace).await;
         if let Err(damage) = found {
             self.found_damaged(shard, home, &damage);
         }

@@ -38,6 +38,31 @@ fn a_damaged_file_is_found_and_replaced_while_another_node_has_it() {
 }
 
 #[test]
+fn a_shard_whose_bytes_a_reader_doubts_is_read_again_at_once() {
+    virtual_time().block_on(async {
+        let mut world = World::new(merging()).await;
+        world.fill(60).await;
+        world.close().await;
+        eventually("all have the final files", || world.is_finished_everywhere()).await;
+        // All was read once, and is not for a day.
+        sleep(Duration::from_secs(60)).await;
+        let hurt = world.follower();
+        let before = world.segments(hurt);
+        world.damage(hurt);
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(world.hosts[hurt].repair().damaged, 0);
+        world.hosts[hurt].suspect([SHARD, ShardId(3), ShardId(99)]);
+        eventually("it is found", || world.hosts[hurt].repair().damaged == 1).await;
+        eventually("it is mended", || {
+            world.hosts[hurt].status().iter().all(|status| status.problem.is_none())
+                && world.is_finished_everywhere()
+        })
+        .await;
+        assert!(world.segments(hurt) == before);
+    });
+}
+
+#[test]
 fn copies_are_verified_on_all_nodes_and_what_is_damaged_is_named() {
     virtual_time().block_on(async {
         let mut world = World::new(merging()).await;

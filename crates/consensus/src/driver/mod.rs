@@ -12,6 +12,7 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::join_all;
 use tracing::{debug, info};
 use varve_types::{NodeId, ReplicaId, ShardId};
 
@@ -52,9 +53,11 @@ pub(crate) async fn drive(host: &Inner) -> bool {
     let steps = rollover::plan(&catalog, &seen, host.now());
     let moves = membership::plan(&catalog, &seen);
     host.drop_finished_requests(&catalog, &seen);
+    // All at once, because buckets do not wait for one another, and writers wait for theirs.
+    let taken = steps.iter().map(|step| carry_out::step(host, &catalog, step));
     let mut progressed = false;
-    for step in steps {
-        match carry_out::step(host, &catalog, &step).await {
+    for (step, taken) in steps.iter().zip(join_all(taken).await) {
+        match taken {
             Ok(()) => {
                 info!("rollover: {step}");
                 progressed = true;

@@ -21,6 +21,8 @@ Examples:
   varve server                                     # data in ./varve-data, loopback only
   varve server --data-dir /var/lib/varve
   varve server --config varve.toml --window 1h
+  varve server --join 127.0.0.1:9432 --data-dir ./b --listen-http 127.0.0.1:9440 \\
+    --listen-grpc 127.0.0.1:9441 --listen-peer 127.0.0.1:9442   # one more node of that cluster
   VARVE_LOG=debug varve server                     # how much it says; a filter of tracing
 
 Every flag from --data-dir on is also a key of the configuration file

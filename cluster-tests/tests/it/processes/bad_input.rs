@@ -101,6 +101,8 @@ fn what_is_refused_says_where_and_what_to_do_and_stores_nothing() {
         "search?query=%22open",
         "search?total=about",
         "search?explain=please",
+        "search?partial=maybe",
+        "search?consistency=new",
         "search?order=newest&order=oldest",
         "search?colour=red",
         "aggregates?step=fast",

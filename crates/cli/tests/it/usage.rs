@@ -70,6 +70,15 @@ fn mistakes_are_named_and_end_with_exit_code_two() {
         (&["server", "--config", "/nonexistent.toml"], "/nonexistent.toml"),
         (&["server", "--config", directory], directory),
         (&["server", "--window", "soon"], "window"),
+        (&["server", "--bootstrap", "--join", "127.0.0.1:9432"], "--join"),
+        (&["server", "--join", "http://a:9432"], "join"),
+        (&["server", "--zone", "upper room"], "zone"),
+        (&["cluster", "drain"], "<NODE>"),
+        (&["cluster", "drain", "three"], "three"),
+        (&["cluster", "drain", "3", "--undo", "--no-wait"], "--no-wait"),
+        (&["cluster", "transfer-leader", "1"], "<NODE>"),
+        (&["cluster", "shards", "--state", "gone"], "--state"),
+        (&["cluster", "nodes", "--endpoint", "http://127.0.0.1:1,b:9431"], "b:9431"),
         (&["completions", "tcsh"], "tcsh"),
     ] {
         let said = varve(arguments, "");
@@ -85,6 +94,13 @@ fn without_a_server_each_command_says_so() {
         &["query", "words", "without", "quotes"][..],
         &["cluster", "status"],
         &["cluster", "seal"],
+        &["cluster", "nodes"],
+        &["cluster", "shards"],
+        &["cluster", "add", "--wait"],
+        &["cluster", "drain", "3", "--yes"],
+        &["cluster", "remove", "3", "--yes"],
+        &["cluster", "transfer-leader", "1", "2"],
+        &["cluster", "verify"],
         &["send", "-", "--service", "s"],
     ] {
         let said = varve(&[arguments, &endpoint].concat(), "a line\n");

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::sleep;
 use varve_consensus::{Host, HostSettings, MessageKind};
-use varve_env::sim::SimDisk;
+use varve_env::sim::{SimDisk, Survival};
 use varve_types::ShardId;
 
+use crate::closed::{SHARD, World, unmerged};
 use crate::computer::{settings, virtual_time};
 use crate::producer::Producer;
 use crate::switchboard::{Switchboard, eventually, leader_of, three_on};
-
-const SHARD: ShardId = ShardId(2);
 
 fn content(host: &Host) -> Option<(u64, varve_types::ContentDigest)> {
     let status = host.status().into_iter().find(|status| status.shard == SHARD)?;
@@ -70,4 +71,31 @@ fn a_snapshot_that_broke_off_goes_on_where_it_was_and_brings_nothing_twice() {
         assert_eq!(distinct.len(), brought.len(), "pieces came twice");
         assert_eq!(content(&hosts[gone]).map(|(rows, _)| rows), Some(600 * 4));
     });
+}
+
+#[test]
+fn power_that_fails_while_a_snapshot_is_installed_loses_nothing() {
+    let mut struck = 0;
+    for changes in (1..200).step_by(13) {
+        virtual_time().block_on(async {
+            let mut world = World::new(unmerged()).await;
+            let gone = world.follower();
+            world.switchboard.unplug(world.hosts[gone].node());
+            // Enough to be written out several times, so that the log is purged.
+            world.fill(300).await;
+            world.disks[gone].cut_power_after(changes);
+            world.switchboard.plug(&world.hosts[gone]);
+            sleep(Duration::from_secs(5)).await;
+            struck += usize::from(world.disks[gone].has_lost_power());
+            world.restart(gone, Survival::Seeded(changes), |_| ()).await;
+            world.fill(10).await;
+            eventually("it has everything", || {
+                content(&world.hosts[gone]).is_some_and(|(rows, _)| rows == 310 * 4)
+                    && content(&world.hosts[gone]) == content(&world.hosts[world.leader])
+            })
+            .await;
+            assert!(world.switchboard.installs.load(Ordering::SeqCst) > 0);
+        });
+    }
+    assert!(struck > 5, "only {struck} runs lost power");
 }

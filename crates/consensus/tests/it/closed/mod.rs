@@ -17,20 +17,20 @@ use crate::computer::{options, settings};
 use crate::producer::Producer;
 use crate::switchboard::{Switchboard, eventually, leader_of, three_on};
 
-const SHARD: ShardId = ShardId(2);
+pub(crate) const SHARD: ShardId = ShardId(2);
 
 /// Three nodes with a shard of some segments on each, and who leads it.
-struct World {
-    switchboard: Switchboard,
-    disks: [SimDisk; 3],
-    hosts: Vec<Host>,
+pub(crate) struct World {
+    pub(crate) switchboard: Switchboard,
+    pub(crate) disks: [SimDisk; 3],
+    pub(crate) hosts: Vec<Host>,
     producer: Producer,
-    leader: usize,
+    pub(crate) leader: usize,
     settings: HostSettings,
 }
 
 impl World {
-    async fn new(settings: HostSettings) -> Self {
+    pub(crate) async fn new(settings: HostSettings) -> Self {
         let (switchboard, mut producer) = (Switchboard::default(), Producer::default());
         let disks = [SimDisk::new(), SimDisk::new(), SimDisk::new()];
         let hosts = three_on(&switchboard, &disks, settings.clone()).await;
@@ -45,11 +45,11 @@ impl World {
     }
 
     /// One that neither leads the shard nor the catalog.
-    fn follower(&self) -> usize {
+    pub(crate) fn follower(&self) -> usize {
         (1..3).find(|at| *at != self.leader).unwrap()
     }
 
-    async fn fill(&mut self, batches: u64) {
+    pub(crate) async fn fill(&mut self, batches: u64) {
         self.producer.send_many(&self.hosts[self.leader], batches).await;
     }
 
@@ -68,7 +68,12 @@ impl World {
     }
 
     /// A node's power fails, and it comes back. What happens in between happens while it is off.
-    async fn restart(&mut self, at: usize, survival: Survival, meanwhile: impl FnOnce(&Self)) {
+    pub(crate) async fn restart(
+        &mut self,
+        at: usize,
+        survival: Survival,
+        meanwhile: impl FnOnce(&Self),
+    ) {
         self.switchboard.unplug(self.hosts[at].node());
         self.disks[at].crash(survival);
         self.hosts[at].shutdown().await;
@@ -150,6 +155,6 @@ fn merging() -> HostSettings {
 }
 
 /// No time to merge: the files stay many.
-fn unmerged() -> HostSettings {
+pub(crate) fn unmerged() -> HostSettings {
     HostSettings { merge_bytes_per_s: 1, ..merging() }
 }

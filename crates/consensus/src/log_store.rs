@@ -6,6 +6,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
+use std::sync::{Arc, OnceLock};
 
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader};
@@ -134,8 +135,21 @@ impl RaftLogStorage<Types> for LogStore {
             .into_iter()
             .map(|entry| (LogIndex(entry.log_id.index()), encode_entry(&entry)))
             .collect();
-        self.0.append(encoded, move |done| callback.io_completed(done.map_err(io_error)));
-        Ok(())
+        let refused = Arc::new(OnceLock::new());
+        let told = Arc::clone(&refused);
+        self.0.append(encoded, move |done| {
+            if let Err(error) = &done {
+                // There is one answer to an append.
+                let _ = told.set(error.to_string());
+            }
+            callback.io_completed(done.map_err(io_error));
+        });
+        // What is refused at once is not in the log. Nothing may go on as if it were: a follower
+        // would find that it is committed, read nothing, and take that for applied.
+        match refused.get() {
+            Some(why) => Err(io::Error::other(why.clone())),
+            None => Ok(()),
+        }
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {

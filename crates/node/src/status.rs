@@ -1,7 +1,7 @@
 //! What a node says of itself and of the cluster: for the API, and for metrics.
 
 use varve_consensus::{
-    Catalog, NodeState, NodeStatus, RepairStats, ReplicaStatus, Role, ShardEntry, ShardState,
+    Catalog, Node, NodeState, NodeStatus, RepairStats, ReplicaStatus, Role, ShardEntry, ShardState,
     ShardStatus,
 };
 use varve_proto::v1;
@@ -71,7 +71,7 @@ impl Services {
 /// Copies of shards on nodes that are neither draining nor lost: those that are to be, and those
 /// that are.
 fn replication(catalog: &Catalog) -> v1::Replication {
-    let usable = |node: &NodeId| catalog.nodes.get(node).is_some_and(|node| node.is_usable());
+    let usable = |node: &NodeId| catalog.nodes.get(node).is_some_and(Node::is_usable);
     let nodes = catalog.nodes.keys().filter(|node| usable(node)).count();
     let wanted = catalog.settings.replicas;
     let possible = wanted.min(u32::try_from(nodes).unwrap_or(u32::MAX));

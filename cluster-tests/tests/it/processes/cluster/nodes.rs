@@ -135,6 +135,14 @@ impl Cluster {
         node.start(&self.flags).unwrap_or_else(|said| panic!("no start:\n{said}"));
     }
 
+    /// Starts a node that is down on an empty disk, at the address that it had.
+    pub(super) fn replace_disk(&mut self, place: usize) {
+        let join = self.up().map(|(_, server)| server.peers().to_owned()).collect();
+        let node = &mut self.nodes[place];
+        (node.dir, node.join) = (data_dir(), join);
+        self.restart(place);
+    }
+
     /// The number that the cluster gave to a node that is up.
     pub(super) fn number(&self, place: usize) -> u64 {
         status(self.node(place)).expect("a status")["node_id"].as_u64().expect("a number")

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
+use super::super::load::Load;
 use super::super::server::{Server, binary, data_dir};
 use super::nodes::{Cluster, free_address};
 
@@ -44,14 +45,19 @@ fn a_founder_cannot_also_join() {
 }
 
 #[test]
-fn a_wiped_disk_comes_back_as_a_new_node() {
+fn a_disk_that_was_wiped_comes_back_at_its_address_as_a_new_node() {
     let mut cluster = Cluster::start(3, &["--node-lost-after", "3s"]);
+    let load = Load::start(cluster.servers(), 3);
+    load.wait_for_more(10);
     let old = cluster.number(2);
     cluster.kill(2);
-    let new = cluster.join();
-    let number = cluster.number(new);
-    assert_ne!(number, old, "an old number would vouch for data that is gone");
+    load.redirect(cluster.servers());
+    cluster.replace_disk(2);
+    assert_ne!(cluster.number(2), old, "an old number would vouch for data that is gone");
     cluster.wait_until_whole();
+    load.redirect(cluster.servers());
+    load.wait_for_more(10);
+    cluster.check(&load.stop());
 }
 
 #[test]

@@ -8,12 +8,13 @@ CLUSTER_DATA_DIR ?= ./varve-cluster-data
 PROFILE ?= release
 NEXTEST_PROFILE ?= default
 SEEDS ?= 20
+KILLS ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim tour bench
+.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim kills tour bench bench-cluster
 
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
 
 run: build ## Build, start a node on loopback, and print what to try next.
 	@./target/$(PROFILE)/varve server --data-dir $(DATA_DIR)
@@ -54,9 +55,15 @@ doc: ## The examples in the documentation.
 sim: ## Simulate SEEDS whole nodes that crash and restart.
 	VARVE_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked -p varve-cluster-tests --test it -- simulation --nocapture
 
+kills: build ## Kill KILLS leaders of a cluster of real processes under load.
+	VARVE_KILLS=$(KILLS) VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- leaders_are_killed --nocapture
+
 tour: build ## The tour with real logs, kill -9 included (needs ../shared/data).
 	VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- tour --nocapture
 
 bench: build ## Measure a real server; QUICK=1 for a minute's worth, BENCH=NAME for one part.
 	$(CARGO) build --profile $(PROFILE) --locked -p varve-benches
 	VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve ./target/$(PROFILE)/varve-bench
+
+bench-cluster: ## Measure three nodes against one; QUICK=1 for less.
+	$(MAKE) bench BENCH=cluster

@@ -19,6 +19,12 @@ pub struct Scale {
     pub repetitions: usize,
     /// How long batches arrive at half of the full load.
     pub half_load: Duration,
+    /// Windows that a cluster at rest has sealed.
+    pub sealed_windows: usize,
+    /// How long a cluster at rest is watched.
+    pub idle: Duration,
+    /// Leaders that are killed.
+    pub failovers: usize,
     /// Real streams of at most so many raw bytes are sent.
     pub stream_bytes_max: u64,
 }
@@ -33,6 +39,9 @@ impl Scale {
         stored_rows: 5_000_000,
         repetitions: 40,
         half_load: Duration::from_secs(20),
+        sealed_windows: 100,
+        idle: Duration::from_secs(30),
+        failovers: 7,
         stream_bytes_max: u64::MAX,
     };
 
@@ -45,6 +54,9 @@ impl Scale {
         stored_rows: 1_000_000,
         repetitions: 20,
         half_load: Duration::from_secs(5),
+        sealed_windows: 10,
+        idle: Duration::from_secs(10),
+        failovers: 3,
         stream_bytes_max: 6_000_000,
     };
 
@@ -57,6 +69,9 @@ impl Scale {
         stored_rows: 6_000,
         repetitions: 20,
         half_load: Duration::from_millis(300),
+        sealed_windows: 1,
+        idle: Duration::from_secs(1),
+        failovers: 1,
         stream_bytes_max: 0,
     };
 }

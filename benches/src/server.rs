@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,11 +23,15 @@ const REST_MAX: Duration = Duration::from_secs(120);
 /// Ticks of the counters in `/proc/PID/stat`: Linux shows all programs 100 a second.
 const TICK: Duration = Duration::from_millis(10);
 
+/// Any port of loopback that is free.
+const FREE_PORT: &str = "127.0.0.1:0";
+
 /// A server that is running.
 pub(crate) struct Server {
     child: Child,
     http: String,
     grpc: String,
+    peers: String,
     dir: TempDir,
 }
 
@@ -50,15 +54,24 @@ pub fn binary() -> Result<PathBuf, Failure> {
 impl Server {
     /// Starts one on an empty data directory.
     pub(crate) fn start() -> Result<Self, Failure> {
-        let dir = tempfile::Builder::new().prefix("varve-bench-").tempdir()?;
-        Self::start_on(dir)
+        Self::start_on(Self::empty_dir()?, FREE_PORT, &[])
     }
 
-    fn start_on(dir: TempDir) -> Result<Self, Failure> {
+    /// Starts one on an empty data directory that joins the cluster of another.
+    pub(crate) fn join(&self) -> Result<Self, Failure> {
+        Self::start_on(Self::empty_dir()?, FREE_PORT, &["--join", &self.peers])
+    }
+
+    fn empty_dir() -> Result<TempDir, Failure> {
+        Ok(tempfile::Builder::new().prefix("varve-bench-").tempdir()?)
+    }
+
+    /// Starts one on a data directory, with an address where it listens for other nodes.
+    pub(crate) fn start_on(dir: TempDir, peers: &str, flags: &[&str]) -> Result<Self, Failure> {
         let mut command = Command::new(binary()?);
         command.arg("server").arg("--data-dir").arg(dir.path());
-        command.args(["--listen-http", "127.0.0.1:0", "--listen-grpc", "127.0.0.1:0"]);
-        command.args(["--listen-peer", "127.0.0.1:0"]);
+        command.args(["--listen-http", FREE_PORT, "--listen-grpc", FREE_PORT]);
+        command.args(["--listen-peer", peers]).args(flags);
         command.env_remove("VARVE_BIN").env("VARVE_LOG", "error").stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or("BUG: standard output is piped")?;
@@ -69,11 +82,12 @@ impl Server {
                 Some(rest.split_whitespace().next()?.to_owned())
             })
         };
-        let (Some(http), Some(grpc)) = (address("HTTP"), address("gRPC")) else {
+        let addresses = (address("HTTP"), address("gRPC"), address("Peers"));
+        let (Some(http), Some(grpc), Some(peers)) = addresses else {
             let _ = child.kill();
             return Err(format!("the server does not start: {}", child.wait()?).into());
         };
-        Ok(Self { child, http, grpc, dir })
+        Ok(Self { child, http, grpc, peers, dir })
     }
 
     pub(crate) fn http(&self) -> &str {
@@ -84,13 +98,17 @@ impl Server {
         &self.grpc
     }
 
+    pub(crate) fn peers(&self) -> &str {
+        &self.peers
+    }
+
     pub(crate) fn disk(&self) -> Result<DiskBytes, Failure> {
         Ok(DiskBytes::of(self.dir.path())?)
     }
 
     /// What reads its processor time, also from another thread.
     pub(crate) fn clock(&self) -> ProcessorClock {
-        ProcessorClock { stat: PathBuf::from(format!("/proc/{}/stat", self.child.id())) }
+        ProcessorClock { stats: vec![PathBuf::from(format!("/proc/{}/stat", self.child.id()))] }
     }
 
     /// Waits until it has nothing to do any longer: tails written out, merges done. Answers how
@@ -120,7 +138,16 @@ impl Server {
 
     /// Ends it in one of two ways, starts it again on the same data, and measures how long it
     /// takes from there until it says that it serves.
-    pub(crate) fn restart(mut self, end: End) -> Result<(Self, Duration), Failure> {
+    pub(crate) fn restart(self, end: End) -> Result<(Self, Duration), Failure> {
+        let dir = self.end(end)?;
+        let begun = Instant::now();
+        let server = Self::start_on(dir, FREE_PORT, &[])?;
+        server.wait_until_ready()?;
+        Ok((server, begun.elapsed()))
+    }
+
+    /// Ends it in one of two ways, and answers its data.
+    pub(crate) fn end(mut self, end: End) -> Result<TempDir, Failure> {
         match end {
             End::Killed => self.child.kill()?,
             End::Stopped => {
@@ -132,17 +159,20 @@ impl Server {
         }
         self.child.wait()?;
         // What remains is put in the place of what `Drop` would remove.
-        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir()?);
+        Ok(std::mem::replace(&mut self.dir, tempfile::tempdir()?))
+    }
+
+    /// Waits until it says that it serves.
+    pub(crate) fn wait_until_ready(&self) -> Result<(), Failure> {
         let begun = Instant::now();
-        let server = Self::start_on(dir)?;
         let agent = ureq::Agent::new_with_defaults();
-        while agent.get(format!("{}/health/ready", server.http)).call().is_err() {
+        while agent.get(format!("{}/health/ready", self.http)).call().is_err() {
             if begun.elapsed() > START_MAX {
                 return Err("the server does not become ready".into());
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        Ok((server, begun.elapsed()))
+        Ok(())
     }
 
     /// Runs a subcommand of the binary against this server, and answers what it printed.
@@ -174,22 +204,31 @@ impl Drop for Server {
     }
 }
 
-/// Reads how long a process has used a processor, in user and kernel mode, all threads.
+/// Reads how long processes have used a processor, in user and kernel mode, all threads.
 #[derive(Clone, Debug)]
 pub(crate) struct ProcessorClock {
-    stat: PathBuf,
+    stats: Vec<PathBuf>,
 }
 
 impl ProcessorClock {
-    pub(crate) fn read(&self) -> Result<Duration, Failure> {
-        let stat = fs::read_to_string(&self.stat)?;
-        // The name, in parentheses, may hold anything; what follows is numbers.
-        let (_, after_name) = stat.rsplit_once(')').ok_or("no name in /proc/PID/stat")?;
-        let mut fields = after_name.split_whitespace().skip(11);
-        let mut ticks = || fields.next()?.parse::<u32>().ok();
-        let (Some(user), Some(system)) = (ticks(), ticks()) else {
-            return Err("no times in /proc/PID/stat".into());
-        };
-        Ok(TICK * (user + system))
+    /// One that counts several servers together.
+    pub(crate) fn of_all(servers: &[Server]) -> Self {
+        Self { stats: servers.iter().flat_map(|server| server.clock().stats).collect() }
     }
+
+    pub(crate) fn read(&self) -> Result<Duration, Failure> {
+        self.stats.iter().map(|stat| processor_time(stat)).sum()
+    }
+}
+
+fn processor_time(stat: &Path) -> Result<Duration, Failure> {
+    let stat = fs::read_to_string(stat)?;
+    // The name, in parentheses, may hold anything; what follows is numbers.
+    let (_, after_name) = stat.rsplit_once(')').ok_or("no name in /proc/PID/stat")?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u32>().ok();
+    let (Some(user), Some(system)) = (ticks(), ticks()) else {
+        return Err("no times in /proc/PID/stat".into());
+    };
+    Ok(TICK * (user + system))
 }

@@ -98,12 +98,16 @@ impl Connection {
     }
 }
 
-/// Sends all batches as fast as the server takes them.
-pub(crate) fn closed_loop(endpoint: &str, batches: &Batches, meter: &Meter) -> Result<(), Failure> {
+/// Sends all batches as fast as they are taken. Connections fall to the endpoints in turn.
+pub(crate) fn closed_loop(
+    endpoints: &[&str],
+    batches: &Batches,
+    meter: &Meter,
+) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let mut connections = Vec::new();
         for number in 0..CONNECTIONS {
-            let connection = Connection::open(endpoint).await?;
+            let connection = Connection::open(endpoints[number % endpoints.len()]).await?;
             let permits = Arc::new(Semaphore::new(WINDOW));
             let due =
                 batches.of_connection(number).map(|batch| (batch.body.clone(), batch.rows, None));
@@ -116,15 +120,15 @@ pub(crate) fn closed_loop(endpoint: &str, batches: &Batches, meter: &Meter) -> R
 /// Sends a batch every `interval`, over all connections in turn. What an acknowledgement takes
 /// counts from when its batch was due, also where the server keeps later ones waiting.
 pub(crate) fn open_loop(
-    endpoint: &str,
+    endpoints: &[&str],
     batches: &Batches,
     interval: Duration,
     meter: &Meter,
 ) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let mut opened = Vec::new();
-        for _ in 0..CONNECTIONS {
-            opened.push(Connection::open(endpoint).await?);
+        for number in 0..CONNECTIONS {
+            opened.push(Connection::open(endpoints[number % endpoints.len()]).await?);
         }
         let begin = Instant::now();
         let connections = opened.into_iter().enumerate().map(|(number, connection)| {

@@ -49,7 +49,7 @@ pub(super) fn run_once(
 ) -> Result<Measured, Failure> {
     let meter = Meter::begin(server.clock(), batches.rows)?;
     match protocol {
-        Protocol::Grpc => grpc_closed_loop(server.grpc(), batches, &meter)?,
+        Protocol::Grpc => grpc_closed_loop(&[server.grpc()], batches, &meter)?,
         Protocol::Http => http_closed_loop(server.http(), batches, &meter)?,
     }
     let measured = meter.end()?;

@@ -31,7 +31,7 @@ pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
 
     let server = Server::start()?;
     let meter = Meter::begin(server.clock(), batches.rows)?;
-    grpc_open_loop(server.grpc(), &batches, interval, &meter)?;
+    grpc_open_loop(&[server.grpc()], &batches, interval, &meter)?;
     let measured = meter.end()?;
     report.measured(PART, "half of the full load", rows_per_s, "rows/s");
     report.measured(PART, "rows/s acknowledged", measured.whole.rows_per_s, "rows/s");

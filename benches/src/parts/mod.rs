@@ -1,5 +1,6 @@
 //! The parts of a run, one after the other; each starts servers of its own.
 
+mod cluster;
 mod ingest;
 mod latency;
 mod questions;
@@ -23,12 +24,13 @@ pub struct Part {
 }
 
 /// All parts, in the order of running.
-pub const PARTS: [Part; 6] = [
+pub const PARTS: [Part; 7] = [
     Part { name: "grpc200", about: "rows of about 200 B over gRPC", run: ingest::grpc_short },
     Part { name: "grpc1k", about: "rows of about 1 KB over gRPC", run: ingest::grpc_long },
     Part { name: "http200", about: "rows of about 200 B over HTTP", run: ingest::http_short },
     Part { name: "latency", about: "acknowledgements at half of the full load", run: latency::run },
     Part { name: "store", about: "questions, disk, memory, restart", run: store::run },
+    Part { name: "cluster", about: "three nodes against one", run: cluster::run },
     Part { name: "streams", about: "real logs: disk against zstd -3", run: streams::run },
 ];
 

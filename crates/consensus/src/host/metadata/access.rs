@@ -1,5 +1,6 @@
 //! Changes and linearizable reads of the catalog, wherever its group is led.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,13 +80,16 @@ impl Inner {
     ) -> Result<MetadataReply, CatalogError> {
         let deadline = Instant::now() + limit;
         let mut hint = None;
+        // Who was said to lead since the last pause: two that name each other, or one that is down,
+        // would otherwise be asked without end.
+        let mut followed = BTreeSet::new();
         let mut last = String::from("nobody leads the metadata group now");
         loop {
             for node in self.candidates(hint.take()) {
                 let asked = timeout_at(deadline, self.ask_node(node, request.clone())).await;
                 match asked.map_err(|_| CatalogError::Timeout(limit))? {
                     Ok(MetadataReply::NotLeader(leader)) => {
-                        hint = leader.filter(|leader| *leader != node);
+                        hint = leader.filter(|leader| *leader != node && followed.insert(*leader));
                         if hint.is_some() {
                             break;
                         }
@@ -96,6 +100,7 @@ impl Inner {
                 }
             }
             if hint.is_none() {
+                followed.clear();
                 let pause = timeout_at(deadline, sleep(ROUND_PAUSE)).await;
                 pause.map_err(|_| CatalogError::Unavailable(last.clone()))?;
             }

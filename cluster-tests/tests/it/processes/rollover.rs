@@ -12,7 +12,7 @@ fn no_write_is_refused_and_none_is_doubled_across_twenty_rollovers() {
     let load = Load::start([&server], 4);
     for _ in 0..ROLLOVERS {
         load.wait_for_more(4);
-        let sealed = server.run(&["cluster", "seal"]);
+        let sealed = server.run(&["cluster", "seal", "--no-wait"]);
         let said = String::from_utf8_lossy(&sealed.stderr);
         assert!(sealed.status.success(), "{said}");
     }

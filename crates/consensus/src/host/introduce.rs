@@ -14,27 +14,43 @@ use crate::errors::CatalogError;
 
 /// How long to wait before the metadata group is asked again.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long before an address is offered again that was refused.
+const REFUSED_RETRY: Duration = Duration::from_secs(10);
 
 pub(super) async fn introduce(inner: Arc<Inner>) {
+    // First of all: those who lead may look for this node where it no longer is, and what they
+    // would tell it does not come.
+    inner.announce().await;
     while inner.catalog_now().await.is_err() {
         sleep(RETRY).await;
+        inner.announce().await;
     }
     inner.catalog_is_fresh.store(true, Ordering::Relaxed);
     inner.wake();
     while !inner.is_announced() {
-        let announcing = CatalogCommand::Announce { id: inner.node, node: inner.card.clone() };
-        match inner.change(&announcing).await {
-            Ok(_) => info!(address = inner.card.address, "the cluster knows where this node is"),
-            Err(CatalogError::Refused(why)) => {
-                warn!("the cluster does not take this node's address: {why}");
-                sleep(RETRY * 20).await;
-            }
-            Err(_) => sleep(RETRY).await,
-        }
+        sleep(RETRY).await;
+        inner.announce().await;
     }
 }
 
 impl Inner {
+    /// Tells the cluster where this node is, unless the catalog says it already.
+    async fn announce(&self) {
+        if self.is_announced() {
+            return;
+        }
+        let announcing = CatalogCommand::Announce { id: self.node, node: self.card.clone() };
+        match self.change(&announcing).await {
+            Ok(_) => info!(address = self.card.address, "the cluster knows where this node is"),
+            Err(CatalogError::Refused(why)) => {
+                warn!("the cluster does not take this node's address: {why}");
+                sleep(REFUSED_RETRY).await;
+            }
+            // Nobody who could take it is there yet.
+            Err(_) => {}
+        }
+    }
+
     /// Whether the catalog says of this node what is the case.
     fn is_announced(&self) -> bool {
         let catalog = self.catalog();

@@ -156,6 +156,12 @@ impl Host {
         }
         if replica_on(&catalog.replicas, node).is_some() || holds_shards(&catalog, node) {
             require_enough_without(&catalog, node)?;
+            if catalog.nodes.get(&node).is_some_and(|node| node.lost) {
+                return Err(refused(format!(
+                    "node {node} is lost, and others take over what it held: `varve cluster nodes` \
+                     shows when it holds nothing any more"
+                )));
+            }
         }
         inner.change(&CatalogCommand::RemoveNode { node }).await.map(drop)
     }

@@ -16,28 +16,36 @@ use crate::raft_types::Reply;
 
 /// How long to wait before everybody was asked in vain is repeated.
 const ROUND_PAUSE: Duration = Duration::from_millis(50);
+/// How long a change may take to be seen by the node that asked for it.
+const SEEN_LIMIT: Duration = Duration::from_secs(1);
 /// How often to look whether the catalog has come.
 const APPLY_POLL: Duration = Duration::from_millis(2);
 
 impl Inner {
     /// Changes the catalog. Every command may be given again: one that took effect before
-    /// changes nothing.
+    /// changes nothing. What was changed is then seen here, too, unless that takes long.
     pub(crate) async fn change(
         &self,
         command: &CatalogCommand,
     ) -> Result<CatalogReply, CatalogError> {
         let request = MetadataRequest::Change(command.encode());
         match self.ask_catalog_leader(request, self.settings.propose_limit).await? {
-            MetadataReply::Changed(CatalogReply::Refused(why)) => Err(CatalogError::Refused(why)),
-            MetadataReply::Changed(reply) => Ok(reply),
+            MetadataReply::Changed(_, CatalogReply::Refused(why)) => {
+                Err(CatalogError::Refused(why))
+            }
+            MetadataReply::Changed(index, reply) => {
+                // It is so, whether or not this node has heard of it.
+                let _ = self.wait_for_catalog(Some(index), Instant::now() + SEEN_LIMIT).await;
+                Ok(reply)
+            }
             reply => Err(CatalogError::Stopped(format!("a change was answered with {reply:?}"))),
         }
     }
 
-    pub(super) fn changed(reply: Reply) -> MetadataReply {
+    pub(super) fn changed(index: LogIndex, reply: Reply) -> MetadataReply {
         match reply {
-            Reply::Catalog(reply) => MetadataReply::Changed(reply),
-            Reply::Unreadable(why) => MetadataReply::Changed(CatalogReply::Refused(why)),
+            Reply::Catalog(reply) => MetadataReply::Changed(index, reply),
+            Reply::Unreadable(why) => MetadataReply::Changed(index, CatalogReply::Refused(why)),
             Reply::Nothing | Reply::Shard(_) => {
                 unreachable!("BUG: the catalog answered {reply:?}")
             }

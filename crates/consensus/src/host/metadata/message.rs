@@ -32,7 +32,8 @@ pub(crate) enum MetadataRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MetadataReply {
     Report(NodeReport),
-    Changed(CatalogReply),
+    /// What applying the command answered, and the index that it has in the log.
+    Changed(LogIndex, CatalogReply),
     Index(Option<LogIndex>),
     News(Option<CatalogNews>),
     Admitted(Admission),
@@ -95,8 +96,9 @@ impl MetadataReply {
                 writer.u8(1);
                 report.write(&mut writer);
             }
-            Self::Changed(reply) => {
+            Self::Changed(index, reply) => {
                 writer.u8(2);
+                writer.u64(index.get());
                 match reply {
                     CatalogReply::Done => writer.u8(1),
                     CatalogReply::Node(node) => {
@@ -142,12 +144,16 @@ impl MetadataReply {
         let mut reader = Reader::new("metadata reply", VERSION, bytes)?;
         let reply = match reader.u8()? {
             1 => Self::Report(NodeReport::read(&mut reader)?),
-            2 => Self::Changed(match reader.u8()? {
-                1 => CatalogReply::Done,
-                2 => CatalogReply::Node(NodeId(reader.u64()?)),
-                3 => CatalogReply::Refused(reader.string("reason")?),
-                _ => return Err(reader.impossible("catalog reply")),
-            }),
+            2 => {
+                let index = LogIndex(reader.u64()?);
+                let reply = match reader.u8()? {
+                    1 => CatalogReply::Done,
+                    2 => CatalogReply::Node(NodeId(reader.u64()?)),
+                    3 => CatalogReply::Refused(reader.string("reason")?),
+                    _ => return Err(reader.impossible("catalog reply")),
+                };
+                Self::Changed(index, reply)
+            }
             3 => Self::Index(reader.option(|reader| reader.u64().map(LogIndex))?),
             4 => Self::News(reader.option(|reader| CatalogNews::decode(reader.bytes()?))?),
             5 => Self::Admitted(Admission::read(&mut reader)?),

@@ -43,9 +43,10 @@ impl Inner {
         let Some(group) = self.catalog_group() else { return MetadataReply::NotLeader(None) };
         let limit = self.settings.propose_limit;
         let answered = match request {
-            MetadataRequest::Change(command) => {
-                group.propose(command, limit).await.map(|(_, reply)| Self::changed(reply))
-            }
+            MetadataRequest::Change(command) => group
+                .propose(command, limit)
+                .await
+                .map(|(index, reply)| Self::changed(index, reply)),
             // What is applied here then shows all changes made before the question.
             MetadataRequest::Index => {
                 let read = group.read_index(limit).await;

@@ -98,9 +98,8 @@ impl Fragment {
 
     pub(super) fn decode(bytes: Bytes) -> Result<Self, WireError> {
         let mut reader = versioned(bytes)?;
-        let shards = reader.list(SHARD_BYTES, |reader| {
-            Ok((ShardId(reader.u64()?), read_at(reader)?))
-        })?;
+        let shards =
+            reader.list(SHARD_BYTES, |reader| Ok((ShardId(reader.u64()?), read_at(reader)?)))?;
         let asked = match reader.u8()? {
             1 => Asked::Search(Search::read(&mut reader)?),
             2 => Asked::Aggregate(Aggregate::read(&mut reader)?),
@@ -194,6 +193,8 @@ fn read_at(reader: &mut Reader) -> Result<ReadAt, WireError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
     use varve_types::RecordId;
 
     use super::*;
@@ -244,5 +245,21 @@ mod tests {
         Reply::decode(&records, reply(&[1, 2], found())).unwrap_err();
         Reply::decode(&aggregate, reply(&[1, 2, 9], Part::TooManyCells)).unwrap();
         Reply::decode(&search, reply(&[1, 2, 9], Part::TooManyCells)).unwrap_err();
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in vec(any::<u8>(), 0..80), at: usize, flip: u8) {
+            for fragment in fragments() {
+                let mut versioned = bytes.clone();
+                versioned.insert(0, VERSION);
+                let _ = Fragment::decode(versioned.clone().into());
+                let _ = Reply::decode(&fragment, versioned.into());
+                let mut damaged = fragment.encode().to_vec();
+                let at = at % damaged.len();
+                damaged[at] ^= flip;
+                let _ = Fragment::decode(damaged.into());
+            }
+        }
     }
 }

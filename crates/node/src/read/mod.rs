@@ -18,6 +18,8 @@ mod fragment;
 mod gather;
 mod options;
 mod search;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use varve_consensus::{ReadPoint, ShardRead};
 use varve_ingest::record_bytes;
 use varve_query::{
-    Aggregate, AggregatePlan, AggregateResult, Counted, Hit, Keys, Lookup, Page, Plan,
-    Records, Search, SearchResult, find,
+    Aggregate, AggregatePlan, AggregateResult, Counted, Hit, Keys, Lookup, Page, Plan, Records,
+    Search, SearchResult, find,
 };
 use varve_types::{LogIndex, RecordId, ShardId};
 

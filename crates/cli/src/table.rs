@@ -12,6 +12,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and texts are given alike")]
     pub(crate) fn new(text: impl ToString) -> Self {
         Self { text: text.to_string(), look: None }
     }
@@ -21,6 +22,7 @@ impl Cell {
         if number == 0 { Self::new("-") } else { Self::new(number) }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and texts are given alike")]
     pub(crate) fn looking(text: impl ToString, look: Look) -> Self {
         Self { text: text.to_string(), look: Some(look) }
     }

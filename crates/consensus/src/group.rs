@@ -181,7 +181,7 @@ impl Group {
         let matched = metrics.replication.as_ref()?.iter();
         let others = matched.filter(|(id, _)| **id != self.replica.get() && voters.contains(*id));
         others
-            .max_by_key(|(_, matched)| matched.as_ref().map(|id| id.index()))
+            .max_by_key(|(_, matched)| matched.as_ref().map(LogId::index))
             .map(|(id, _)| ReplicaId(*id))
     }
 

@@ -99,7 +99,7 @@ impl Host {
                 version: node.version.clone(),
                 state: state(&catalog, *id, node, report.is_some()),
                 metadata,
-                leads: report.map_or(0, |report| report.leads()),
+                leads: report.map_or(0, NodeReport::leads),
                 open_replicas: held(|state| !matches!(state, ShardState::Closed(_))).count(),
                 closed_replicas: closed().count(),
                 copies_missing: closed().filter(|shard| is_missing(shard, *id)).count(),

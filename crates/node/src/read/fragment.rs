@@ -53,6 +53,7 @@ pub(super) struct Reply {
 
 /// A part of an answer.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are a few at a time, one for each node")]
 pub(super) enum Part {
     /// There are more counts than an answer may have.
     TooManyCells,

@@ -216,7 +216,9 @@ impl Reader {
     ) -> Result<Option<Hit>, ReadError> {
         let _place = self.place().await?;
         let point = match options.consistency {
-            Consistency::Linearizable => self.host.read_point(id.shard).await.map_err(refused)?,
+            Consistency::Linearizable => {
+                self.host.read_point(id.shard).await.map_err(|error| refused(&error))?
+            }
             Consistency::Stale => {
                 self.host.stale_points().into_iter().find(|point| point.shard == id.shard)
             }
@@ -339,7 +341,7 @@ fn missing(mut wanted: BTreeSet<RecordId>, brought: &[Records]) -> usize {
     wanted.len()
 }
 
-fn refused(error: varve_consensus::ReadError) -> ReadError {
+fn refused(error: &varve_consensus::ReadError) -> ReadError {
     ReadError::Unavailable(vec![error.to_string()])
 }
 

@@ -20,10 +20,10 @@ impl Catalog {
         }
         let closed = self.closed_mut(shard)?;
         closed.holders.insert(node);
-        if let Some(finished) = &mut closed.finished {
-            if files == Some(finished.files) {
-                finished.holders.insert(node);
-            }
+        if let Some(finished) = &mut closed.finished
+            && files == Some(finished.files)
+        {
+            finished.holders.insert(node);
         }
         Ok(CatalogReply::Done)
     }

@@ -76,10 +76,10 @@ fn replication(catalog: &Catalog) -> v1::Replication {
     let wanted = catalog.settings.replicas;
     let possible = wanted.min(u32::try_from(nodes).unwrap_or(u32::MAX));
     let copies = |shard: &ShardEntry| {
-        let staying = shard.staying().map(|(_, node)| node).filter(&usable);
-        let held = staying.filter(|node| match &shard.state {
+        let staying = shard.staying().filter(|(_, node)| usable(node));
+        let held = staying.filter(|(replica, node)| match &shard.state {
             ShardState::Closed(closed) => closed.holders.contains(node),
-            _ => true,
+            _ => !shard.coming.contains(replica),
         });
         (held.count() as u64).min(u64::from(possible))
     };

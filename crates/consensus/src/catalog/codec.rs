@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! catalog = version, cluster (option u128), applied (option u64), settings,
-//!           nodes, replicas, those leaving, windows, shards,
+//!           nodes, replicas, those coming, those leaving, windows, shards,
 //!           next node, replica, window and shard id
 //! ```
 //!
 //! Lists stand behind their count, ids are u64, texts stand behind their length. Version 1 knew
-//! clusters of one node only: neither disks, versions and lost nodes, nor replicas that leave, nor
-//! final files.
+//! clusters of one node only: neither disks, versions and lost nodes, nor replicas that come and leave,
+//! nor final files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,8 @@ impl Catalog {
             writer.bool(node.lost);
         });
         write_replicas(&mut writer, &self.replicas);
-        writer.list(&self.leaving, |writer, id| writer.u64(id.get()));
+        write_some(&mut writer, &self.coming);
+        write_some(&mut writer, &self.leaving);
         writer.list(&self.windows, |writer, (id, window)| {
             writer.u64(id.get());
             writer.u8(window.bits);
@@ -80,7 +81,8 @@ impl Catalog {
                 Ok((id, Node { address, zone, version, disk, draining, lost }))
             })?,
             replicas: read_replicas(&mut reader)?,
-            leaving: read_leaving(&mut reader)?,
+            coming: read_some(&mut reader)?,
+            leaving: read_some(&mut reader)?,
             windows: read_map(&mut reader, |reader| {
                 let id = WindowId(reader.u64()?);
                 let bits = reader.u8()?;
@@ -119,7 +121,11 @@ fn read_replicas(reader: &mut Reader) -> Result<BTreeMap<ReplicaId, NodeId>, Cod
     read_map(reader, |reader| Ok((ReplicaId(reader.u64()?), NodeId(reader.u64()?))))
 }
 
-fn read_leaving(reader: &mut Reader) -> Result<BTreeSet<ReplicaId>, CodecError> {
+fn write_some(writer: &mut Writer, some: &BTreeSet<ReplicaId>) {
+    writer.list(some, |writer, id| writer.u64(id.get()));
+}
+
+fn read_some(reader: &mut Reader) -> Result<BTreeSet<ReplicaId>, CodecError> {
     if reader.version() < NODES_VERSION {
         return Ok(BTreeSet::new());
     }
@@ -139,7 +145,8 @@ fn write_shard(writer: &mut Writer, shard: &ShardEntry) {
         }
     }
     write_replicas(writer, &shard.replicas);
-    writer.list(&shard.leaving, |writer, id| writer.u64(id.get()));
+    write_some(writer, &shard.coming);
+    write_some(writer, &shard.leaving);
     writer.i64(shard.opened_at.get());
     writer.list(&shard.predecessors, |writer, id| writer.u64(id.get()));
     writer.list(&shard.successors, |writer, id| writer.u64(id.get()));
@@ -157,7 +164,8 @@ fn read_shard(reader: &mut Reader) -> Result<ShardEntry, CodecError> {
             _ => return Err(reader.impossible("shard state")),
         },
         replicas: read_replicas(reader)?,
-        leaving: read_leaving(reader)?,
+        coming: read_some(reader)?,
+        leaving: read_some(reader)?,
         opened_at: TimestampNs(reader.i64()?),
         predecessors: reader.list(|reader| reader.u64().map(ShardId))?,
         successors: reader.list(|reader| reader.u64().map(ShardId))?,

@@ -38,6 +38,8 @@ pub(crate) enum CatalogCommand {
     Closed { shard: ShardId, closed: Closed },
     /// A node is to hold a replica of a group.
     AddReplica { group: GroupId, node: NodeId },
+    /// A replica has all of its group and is counted from now on.
+    Joined { group: GroupId, replica: ReplicaId },
     /// A replica is to go, once the others suffice.
     RetireReplica { group: GroupId, replica: ReplicaId },
     /// A replica that was to go has gone from its group.
@@ -133,6 +135,9 @@ impl CatalogCommand {
                 write_ids(&mut writer, 17, &[shard.get(), node.get()]);
                 writer.u128(files.0);
             }
+            Self::Joined { group, replica } => {
+                write_ids(&mut writer, 18, &[group.get(), replica.get()]);
+            }
         }
         writer.finish()
     }
@@ -186,6 +191,7 @@ impl CatalogCommand {
             17 => {
                 Self::Finished { shard: shard(reader)?, node: node(reader)?, files: files(reader)? }
             }
+            18 => Self::Joined { group: group(reader)?, replica: replica(reader)? },
             _ => return Err(reader.impossible("kind")),
         })
     }

@@ -45,6 +45,8 @@ pub struct Catalog {
     pub nodes: BTreeMap<NodeId, Node>,
     /// The replicas of the metadata group itself. Other nodes watch one of them.
     pub replicas: BTreeMap<ReplicaId, NodeId>,
+    /// Those of them that the group does not count yet.
+    pub coming: BTreeSet<ReplicaId>,
     /// Those of them that are on their way out.
     pub leaving: BTreeSet<ReplicaId>,
     /// All windows with a shard.
@@ -122,6 +124,8 @@ pub struct ShardEntry {
     pub state: ShardState,
     /// Who holds it, or is to hold it.
     pub replicas: BTreeMap<ReplicaId, NodeId>,
+    /// Those of them that the group does not count yet: they are still to get what it holds.
+    pub coming: BTreeSet<ReplicaId>,
     /// Those of them that are on their way out: they stay until the others suffice.
     pub leaving: BTreeSet<ReplicaId>,
     /// When it was prepared.

@@ -1,6 +1,6 @@
 //! Which replica comes to a group next, or goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use varve_placement::{choose_addition, choose_spare, metadata_voters, replica_count};
 use varve_types::{GroupId, NodeId, ReplicaId, ShardId};
@@ -9,48 +9,58 @@ use super::Move;
 use super::plan::Cluster;
 use crate::catalog::{CatalogCommand, Closed, ShardEntry, staying};
 
-/// One group's members and how many it should have.
+/// One group's replicas and how many it should have.
 struct Wanted<'a> {
     group: GroupId,
     staying: Vec<(ReplicaId, NodeId)>,
+    /// Whether one is still on its way into the group.
+    is_one_coming: bool,
     /// How many there should be, with the nodes that can be had now.
     now: usize,
     /// How many there should be once those that are gone are back: what is missing until then
     /// makes nothing superfluous.
     in_the_end: usize,
-    /// Whether a replica holds what the group holds.
-    has_all: &'a dyn Fn(ReplicaId, NodeId) -> bool,
+    /// Whether another replica may go because a node has this one.
+    counts: &'a dyn Fn(NodeId) -> bool,
 }
 
 impl Wanted<'_> {
-    /// One change at a time: what comes must have come before anything goes, or more comes.
-    fn next(&self, cluster: &Cluster<'_>) -> Option<CatalogCommand> {
-        let Self { group, staying, .. } = self;
-        let nodes: Vec<NodeId> = staying.iter().map(|(_, node)| *node).collect();
-        let good = nodes.iter().filter(|node| cluster.is_usable(**node)).count();
-        if good < self.now {
-            let node = choose_addition(&cluster.candidates, &nodes)?;
-            return Some(CatalogCommand::AddReplica { group: *group, node });
+    /// Who comes next, one at a time, and who goes because the others suffice.
+    fn next(&self, cluster: &Cluster<'_>) -> Vec<Move> {
+        let group = self.group;
+        let mut nodes: Vec<NodeId> = self.staying.iter().map(|(_, node)| *node).collect();
+        let is_good = |node: &&NodeId| cluster.is_usable(**node);
+        let mut commands = Vec::new();
+        if nodes.iter().filter(is_good).count() < self.now
+            && !self.is_one_coming
+            && let Some(node) = choose_addition(&cluster.candidates, &nodes)
+        {
+            commands.push(CatalogCommand::AddReplica { group, node });
+            nodes.push(node);
         }
-        let whole = |(replica, node): &&(ReplicaId, NodeId)| {
-            cluster.is_usable(*node) && (self.has_all)(*replica, *node)
-        };
-        let spare = choose_spare(&cluster.candidates, &nodes)?;
-        let (replica, _) = *staying.iter().find(|(_, node)| *node == spare)?;
-        let others = staying.iter().filter(whole).filter(|(other, _)| *other != replica).count();
-        let superfluous = !cluster.is_usable(spare) || good > self.in_the_end;
-        let enough = others >= self.in_the_end.max(1);
-        (superfluous && enough).then_some(CatalogCommand::RetireReplica { group: *group, replica })
+        if let Some(spare) = choose_spare(&cluster.candidates, &nodes)
+            && let Some((replica, _)) = self.staying.iter().find(|(_, node)| *node == spare)
+        {
+            let good = nodes.iter().filter(is_good).count();
+            let others = nodes.iter().filter(|node| **node != spare).filter(is_good);
+            let others = others.filter(|node| (self.counts)(**node)).count();
+            let superfluous = !cluster.is_usable(spare) || good > self.in_the_end;
+            if superfluous && others >= self.in_the_end.max(1) {
+                commands.push(CatalogCommand::RetireReplica { group, replica: *replica });
+            }
+        }
+        commands.into_iter().map(Move::Change).collect()
     }
 }
 
 /// The metadata group: a few nodes in as many zones as possible.
-pub(super) fn metadata(cluster: &Cluster<'_>) -> Option<Move> {
+pub(super) fn metadata(cluster: &Cluster<'_>) -> Vec<Move> {
     let catalog = cluster.catalog;
     let members = &cluster.seen.metadata;
     let group = GroupId::CATALOG;
-    if let Some(&replica) = catalog.leaving.iter().find(|replica| !members.contains(replica)) {
-        return Some(Move::Change(CatalogCommand::RemoveReplica { group, replica }));
+    let on_the_way = OnTheWay { coming: &catalog.coming, leaving: &catalog.leaving };
+    if let Some(arrived) = on_the_way.arrived(group, members) {
+        return vec![Move::Change(arrived)];
     }
     if let Some(leader) = cluster.seen.metadata_leader
         && catalog.leaving.contains(&leader)
@@ -59,50 +69,53 @@ pub(super) fn metadata(cluster: &Cluster<'_>) -> Option<Move> {
         let mut others = others.filter(|(replica, node)| {
             members.contains(replica) && cluster.is_usable(*node) && cluster.is_here(*node)
         });
-        return others.next().map(|(to, _)| Move::LeadCatalog { to });
+        return others.next().map(|(to, _)| Move::LeadCatalog { to }).into_iter().collect();
     }
-    let staying: Vec<_> = staying(&catalog.replicas, &catalog.leaving).collect();
-    if !catalog.leaving.is_empty() || !all_came(&staying, members) {
-        return None;
+    if let Some(given_up) = on_the_way.given_up(cluster, group, &catalog.replicas) {
+        return vec![Move::Change(given_up)];
     }
     let wanted = Wanted {
         group,
-        staying,
+        staying: staying(&catalog.replicas, &catalog.leaving).collect(),
+        is_one_coming: !catalog.coming.is_empty(),
         now: metadata_voters(cluster.usable()),
         in_the_end: metadata_voters(cluster.staying()),
-        has_all: &|replica, _| members.contains(&replica),
+        counts: &swapped_at_once,
     };
-    wanted.next(cluster).map(Move::Change)
+    wanted.next(cluster)
 }
 
 /// An open shard's group, as its leader reports it.
-pub(super) fn open(cluster: &Cluster<'_>, id: ShardId, shard: &ShardEntry) -> Option<Move> {
+pub(super) fn open(cluster: &Cluster<'_>, id: ShardId, shard: &ShardEntry) -> Vec<Move> {
     let group = GroupId::shard(id);
     let of_shard =
         shard.replicas.values().filter_map(|node| cluster.seen.reports.get(&(id, *node)));
-    let leader = of_shard.into_iter().find(|report| report.leads)?;
-    let members = &leader.members;
-    if let Some(&replica) = shard.leaving.iter().find(|replica| !members.contains(replica)) {
-        return Some(Move::Change(CatalogCommand::RemoveReplica { group, replica }));
+    let Some(leader) = of_shard.into_iter().find(|report| report.leads) else {
+        return Vec::new();
+    };
+    let on_the_way = OnTheWay { coming: &shard.coming, leaving: &shard.leaving };
+    if let Some(arrived) = on_the_way.arrived(group, &leader.members) {
+        return vec![Move::Change(arrived)];
+    }
+    if let Some(given_up) = on_the_way.given_up(cluster, group, &shard.replicas) {
+        return vec![Move::Change(given_up)];
     }
     let staying: Vec<_> = shard.staying().collect();
-    if !shard.leaving.is_empty() || !shard.successors.is_empty() {
-        return None;
+    if !shard.successors.is_empty() {
+        return Vec::new();
     }
     if let Some(replica) = broken(cluster, id, &staying) {
-        return Some(Move::Change(CatalogCommand::RetireReplica { group, replica }));
-    }
-    if !all_came(&staying, members) {
-        return None;
+        return vec![Move::Change(CatalogCommand::RetireReplica { group, replica })];
     }
     let wanted = Wanted {
         group,
         staying,
+        is_one_coming: !shard.coming.is_empty(),
         now: replica_count(replicas(cluster), cluster.usable()),
         in_the_end: replica_count(replicas(cluster), cluster.staying()),
-        has_all: &|replica, _| members.contains(&replica),
+        counts: &swapped_at_once,
     };
-    wanted.next(cluster).map(Move::Change)
+    wanted.next(cluster)
 }
 
 /// A replica whose files or log are damaged, while the others are enough without it. It never
@@ -125,26 +138,65 @@ pub(super) fn closed(
     id: ShardId,
     shard: &ShardEntry,
     closed: &Closed,
-) -> Option<Move> {
+) -> Vec<Move> {
     let group = GroupId::shard(id);
     if let Some(&replica) = shard.leaving.first() {
-        return Some(Move::Change(CatalogCommand::RemoveReplica { group, replica }));
+        return vec![Move::Change(CatalogCommand::RemoveReplica { group, replica })];
     }
     let wanted = Wanted {
         group,
         staying: shard.staying().collect(),
+        // How many are wanted bounds them.
+        is_one_coming: false,
         now: replica_count(replicas(cluster), cluster.usable()),
         in_the_end: replica_count(replicas(cluster), cluster.staying()),
-        has_all: &|_, node| closed.holders.contains(&node),
+        counts: &|node| closed.holders.contains(&node),
     };
-    wanted.next(cluster).map(Move::Change)
+    wanted.next(cluster)
 }
 
 fn replicas(cluster: &Cluster<'_>) -> usize {
     usize::try_from(cluster.catalog.settings.replicas).unwrap_or(usize::MAX)
 }
 
-/// Whether every replica that is to be in a group is, as far as that is committed.
-fn all_came(staying: &[(ReplicaId, NodeId)], members: &BTreeSet<ReplicaId>) -> bool {
-    staying.iter().all(|(replica, _)| members.contains(replica))
+/// Who comes to a group that Raft runs and who leaves it. The group swaps them in one change, once
+/// those that come have what it holds: a node that is gone is never replaced by one that is empty.
+struct OnTheWay<'a> {
+    coming: &'a BTreeSet<ReplicaId>,
+    leaving: &'a BTreeSet<ReplicaId>,
+}
+
+impl OnTheWay<'_> {
+    /// One of them came, or went, as the group's committed members show.
+    fn arrived(&self, group: GroupId, members: &BTreeSet<ReplicaId>) -> Option<CatalogCommand> {
+        // A leader whose group is in the middle of a change tells of none.
+        if members.is_empty() {
+            return None;
+        }
+        let came = self.coming.iter().find(|replica| members.contains(replica));
+        let came = came.map(|&replica| CatalogCommand::Joined { group, replica });
+        came.or_else(|| {
+            let gone = self.leaving.iter().find(|replica| !members.contains(replica));
+            gone.map(|&replica| CatalogCommand::RemoveReplica { group, replica })
+        })
+    }
+
+    /// One comes whose node is gone or to be emptied now: nothing waits for it.
+    fn given_up(
+        &self,
+        cluster: &Cluster<'_>,
+        group: GroupId,
+        replicas: &BTreeMap<ReplicaId, NodeId>,
+    ) -> Option<CatalogCommand> {
+        let is_gone = |replica: &&ReplicaId| {
+            replicas.get(replica).is_some_and(|node| !cluster.is_usable(*node))
+        };
+        let replica = *self.coming.iter().find(is_gone)?;
+        Some(CatalogCommand::RetireReplica { group, replica })
+    }
+}
+
+/// What comes to a group counts for what goes: until it has come, the group keeps both.
+const fn swapped_at_once(_: NodeId) -> bool {
+    true
 }

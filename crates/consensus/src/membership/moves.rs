@@ -34,6 +34,9 @@ impl fmt::Display for Move {
             CatalogCommand::AddReplica { group, node } => {
                 write!(f, "{group}: node {node} is to hold a replica")
             }
+            CatalogCommand::Joined { group, replica } => {
+                write!(f, "{group}: replica {replica} has come")
+            }
             CatalogCommand::RetireReplica { group, replica } => {
                 write!(f, "{group}: replica {replica} is to go")
             }

@@ -22,7 +22,7 @@ pub(crate) fn plan(catalog: &Catalog, seen: &Observations) -> Vec<Move> {
             ShardState::Open => moves.extend(groups::open(&cluster, id, shard)),
             ShardState::Closed(closed) if copies < COPIES_MAX => {
                 let change = groups::closed(&cluster, id, shard, closed);
-                copies += usize::from(change.is_some());
+                copies += usize::from(!change.is_empty());
                 moves.extend(change);
             }
             ShardState::Preparing | ShardState::Sealed | ShardState::Closed(_) => {}

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{CATALOGUE_VALUE_BYTES_MAX, CatalogueError};
 
@@ -15,6 +16,11 @@ const CACHE_BYTES: u64 = 32 << 20;
 
 /// Damaged folders kept beside the good one. More is a disk to be replaced.
 const DAMAGED_KEPT_MAX: u32 = 1000;
+
+/// sled unlocks its file in a thread of its own, some time after it was dropped: it is waited for,
+/// for two seconds. The data directory's lock keeps other processes away.
+const LOCKED_TRIES: u32 = 100;
+const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
@@ -44,7 +50,21 @@ pub(super) struct OnDisk {
 impl OnDisk {
     pub(super) fn open(path: &Path) -> Result<Self, String> {
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES);
-        let db = guarded(|| config.open())?;
+        let mut tries = LOCKED_TRIES;
+        let db = guarded(|| {
+            loop {
+                match config.open() {
+                    Err(sled::Error::Io(error))
+                        if error.kind() == std::io::ErrorKind::WouldBlock && tries > 0 =>
+                    {
+                        tries -= 1;
+                        #[expect(clippy::disallowed_methods, reason = "sled's threads are real")]
+                        std::thread::sleep(LOCKED_PAUSE);
+                    }
+                    opened => return opened,
+                }
+            }
+        })?;
         let store = Self { db, path: path.to_owned() };
         // Damage in its pages shows when they are read, and there are few.
         guarded(|| store.db.iter().try_for_each(|entry| entry.map(|_| ())))?;

@@ -29,7 +29,7 @@ impl Cluster {
         loop {
             match self.try_check_copies() {
                 Ok(rows) => return rows,
-                Err(why) if begun.elapsed() > LIMIT => panic!("{why}\n{}", self.said()),
+                Err(why) if begun.elapsed() > LIMIT => panic!("{why}"),
                 Err(_) => pause(Duration::from_millis(500)),
             }
         }

@@ -17,6 +17,9 @@ const FLAGS: [&str; 6] =
 /// How long a cluster may take until it is as it should be.
 const LIMIT: Duration = Duration::from_secs(90);
 
+/// Lines of each node's standard error that a test shows that fails.
+const SAID_LINES: usize = 60;
+
 /// Nodes that form a cluster, by the order of starting; some may be down.
 pub(super) struct Cluster {
     nodes: Vec<Node>,
@@ -186,7 +189,7 @@ impl Cluster {
             }
             pause(Duration::from_millis(200));
         }
-        panic!("never so: {wish}\n{last}\n{}", self.said());
+        panic!("never so: {wish}\n{last}");
     }
 
     /// Waits until all nodes that are up are ready, and everything is held as often as it can be.
@@ -212,17 +215,20 @@ impl Cluster {
             })
         });
     }
+}
 
-    /// The ends of what all nodes that are up wrote to standard error.
-    pub(super) fn said(&self) -> String {
-        let mut text = String::new();
+/// A test that fails shows the ends of what the nodes wrote to standard error.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
         for (place, server) in self.up() {
             let said = server.said();
             let lines: Vec<&str> = said.lines().collect();
-            let last = lines[lines.len().saturating_sub(25)..].join("\n");
-            text += &format!("\n--- node at place {place}\n{last}\n");
+            let last = lines[lines.len().saturating_sub(SAID_LINES)..].join("\n");
+            eprintln!("\n--- node at place {place}\n{last}");
         }
-        text
     }
 }
 

@@ -52,6 +52,7 @@ impl Catalog {
             CatalogCommand::Opened { shard } => self.opened(*shard),
             CatalogCommand::Closed { shard, closed } => self.closed(*shard, closed),
             CatalogCommand::AddReplica { group, node } => self.add_replica(*group, *node),
+            CatalogCommand::Joined { group, replica } => self.joined(*group, *replica),
             CatalogCommand::RetireReplica { group, replica } => {
                 self.retire_replica(*group, *replica)
             }
@@ -125,16 +126,16 @@ impl Catalog {
         let id = ShardId(self.next.shard);
         let replicas: BTreeMap<ReplicaId, NodeId> =
             nodes.iter().map(|node| (self.new_replica(), *node)).collect();
-        let (leaving, successors) = (BTreeSet::new(), Vec::new());
         let shard = ShardEntry {
             range,
             window,
             state,
             replicas,
-            leaving,
+            coming: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             opened_at,
             predecessors,
-            successors,
+            successors: Vec::new(),
         };
         self.shards.insert(id, shard);
         id

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use varve_types::{GroupId, NodeId, ReplicaId};
 
 use super::{Applied, CatalogReply};
-use crate::catalog::{Catalog, ShardState, replica_on, staying};
+use crate::catalog::{Catalog, ShardEntry, ShardState, replica_on, staying};
 
 /// The replicas of one group.
 struct Members<'a> {
     replicas: &'a mut BTreeMap<ReplicaId, NodeId>,
+    coming: &'a mut BTreeSet<ReplicaId>,
     leaving: &'a mut BTreeSet<ReplicaId>,
 }
 
@@ -25,6 +26,12 @@ impl Catalog {
             return Err(format!("node {node} has a replica of {group} already"));
         }
         members.replicas.insert(replica, node);
+        members.coming.insert(replica);
+        Ok(CatalogReply::Done)
+    }
+
+    pub(super) fn joined(&mut self, group: GroupId, replica: ReplicaId) -> Applied {
+        self.members(group)?.coming.remove(&replica);
         Ok(CatalogReply::Done)
     }
 
@@ -37,6 +44,7 @@ impl Catalog {
         if staying(members.replicas, members.leaving).all(|(other, _)| other == replica) {
             return Err(format!("replica {replica} is the last one of {group}"));
         }
+        members.coming.remove(&replica);
         members.leaving.insert(replica);
         Ok(CatalogReply::Done)
     }
@@ -62,12 +70,13 @@ impl Catalog {
 
     fn members(&mut self, group: GroupId) -> Result<Members<'_>, String> {
         let Some(shard) = group.as_shard() else {
-            let (replicas, leaving) = (&mut self.replicas, &mut self.leaving);
-            return Ok(Members { replicas, leaving });
+            let Self { replicas, coming, leaving, .. } = self;
+            return Ok(Members { replicas, coming, leaving });
         };
         let entry = self.shards.get_mut(&shard);
         let entry = entry.ok_or_else(|| format!("there is no shard {shard}"))?;
-        Ok(Members { replicas: &mut entry.replicas, leaving: &mut entry.leaving })
+        let ShardEntry { replicas, coming, leaving, .. } = entry;
+        Ok(Members { replicas, coming, leaving })
     }
 
     /// A group changes its members while it takes writes, or once it is gone: in between, those

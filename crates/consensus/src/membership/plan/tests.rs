@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
-use varve_types::{ContentDigest, GroupId, LogIndex, ShardId, TimestampNs};
+use varve_types::{ContentDigest, LogIndex, ReplicaId, ShardId, TimestampNs};
 
 use super::*;
 use crate::catalog::{
@@ -120,23 +120,43 @@ impl World {
         self.seen.metadata_leader = self.seen.metadata.first().copied();
     }
 
+    /// The members of the first shard's group, as its leader tells.
+    fn shard_members(&self) -> BTreeSet<ReplicaId> {
+        let of_shard = self.seen.reports.iter().filter(|((id, _), _)| *id == ShardId(1));
+        of_shard.map(|(_, report)| report.members.clone()).next().unwrap()
+    }
+
+    fn set_shard_members(&mut self, members: &BTreeSet<ReplicaId>) {
+        for ((_, _), report) in self.seen.reports.iter_mut().filter(|((id, _), _)| id.get() == 1) {
+            report.members.clone_from(members);
+        }
+    }
+
+    /// What is planned for the first shard now.
+    fn shard_moves(&self) -> String {
+        let moves = plan(&self.catalog, &self.seen).into_iter().map(|step| step.to_string());
+        moves.filter(|step| step.starts_with("shard 1:")).collect::<Vec<_>>().join("\n")
+    }
+
     /// What is planned now, which is then done.
     fn step(&mut self) -> Vec<String> {
         self.look();
         let moves = plan(&self.catalog, &self.seen);
-        for change in &moves {
-            match change {
-                Move::Change(command) => self.apply(command),
-                Move::Lead { shard, leader, to } => {
-                    let to = self.catalog.shards[shard].replicas[to];
-                    for (node, leads) in [(*leader, false), (to, true)] {
-                        self.seen.reports.get_mut(&(*shard, node)).unwrap().leads = leads;
-                    }
-                }
-                Move::LeadCatalog { .. } => {}
-            }
-        }
+        moves.iter().for_each(|change| self.take(change));
         moves.iter().map(ToString::to_string).collect()
+    }
+
+    fn take(&mut self, change: &Move) {
+        match change {
+            Move::Change(command) => self.apply(command),
+            Move::Lead { shard, leader, to } => {
+                let to = self.catalog.shards[shard].replicas[to];
+                for (node, leads) in [(*leader, false), (to, true)] {
+                    self.seen.reports.get_mut(&(*shard, node)).unwrap().leads = leads;
+                }
+            }
+            Move::LeadCatalog { .. } => {}
+        }
     }
 
     fn settle(&mut self) {
@@ -176,42 +196,81 @@ fn nodes_that_join_come_into_the_metadata_group_and_open_shards() {
     world.join(2);
     world.check(&expect![[r#"
         catalog: node 2 is to hold a replica; shard 1: node 2 is to hold a replica
+        catalog: replica 3 has come; shard 1: replica 4 has come
     "#]]);
     world.join(3);
     world.check(&expect![[r#"
         catalog: node 3 is to hold a replica; shard 1: node 3 is to hold a replica
+        catalog: replica 5 has come; shard 1: replica 6 has come
     "#]]);
     world.join(4);
     world.check(&expect![""]);
     world.join(5);
     world.check(&expect![[r#"
         catalog: node 4 is to hold a replica
+        catalog: replica 7 has come
         catalog: node 5 is to hold a replica
+        catalog: replica 8 has come
     "#]]);
 }
 
 #[test]
-fn a_replica_is_not_counted_on_before_it_has_come() {
-    let mut world = World::of(3);
-    world.join(4);
+fn one_comes_at_a_time_and_what_goes_stays_until_it_has_come() {
+    let mut world = World::of(4);
+    for node in [5, 6] {
+        world.join(node);
+    }
+    world.settle();
+    world.drain(1);
     world.drain(2);
     world.look();
-    let steps = plan(&world.catalog, &world.seen);
-    let added: Vec<_> = steps.iter().map(ToString::to_string).collect();
-    assert!(added.contains(&"shard 1: node 4 is to hold a replica".to_owned()), "{added:?}");
+    let members = world.shard_members();
+    let expected = expect![[r#"
+        shard 1: node 4 is to hold a replica
+        shard 1: node 1 hands over to replica 6"#]];
+    expected.assert_eq(&world.shard_moves());
     world.step();
-    // The new replica is in the catalog and not in the group: nothing goes, and nothing more comes.
-    let members = world.seen.reports.values().next().unwrap().members.clone();
-    assert!(
-        members
-            .iter()
-            .all(|replica| world.catalog.shards[&ShardId(1)].replicas.contains_key(replica))
-    );
-    let steps: Vec<_> = plan(&world.catalog, &world.seen)
-        .into_iter()
-        .filter(|step| matches!(step, Move::Change(CatalogCommand::RetireReplica { group, .. } | CatalogCommand::AddReplica { group, .. }) if *group != GroupId::CATALOG))
-        .collect();
-    assert_eq!(steps, []);
+    // In the catalog, and not in the group.
+    world.look();
+    world.set_shard_members(&members);
+    let expected = expect![[r#""#]];
+    expected.assert_eq(&world.shard_moves());
+    world.check(&expect![[r#"
+        catalog: replica 3 has gone; shard 1: replica 9 has come
+        catalog: replica 1 is to go; shard 1: node 5 is to hold a replica; shard 1: replica 4 is to go
+        catalog: replica 1 has gone; shard 1: replica 10 has come
+        shard 1: replica 4 has gone
+        shard 1: replica 2 is to go
+        shard 1: replica 2 has gone
+    "#]]);
+}
+
+#[test]
+fn a_replica_whose_node_goes_before_it_has_come_is_given_up_for_another() {
+    let mut world = World::of(5);
+    let members = {
+        world.look();
+        world.shard_members()
+    };
+    world.gone(3, 9);
+    // Looks at a group in which nobody arrives.
+    let look = |world: &mut World| {
+        world.look();
+        world.set_shard_members(&members);
+        for change in plan(&world.catalog, &world.seen) {
+            world.take(&change);
+        }
+    };
+    for _ in 0..2 {
+        look(&mut world);
+    }
+    assert_eq!(world.catalog.shards[&ShardId(1)].coming.len(), 1, "node 4 is to replace node 3");
+    world.gone(4, 9);
+    for _ in 0..4 {
+        look(&mut world);
+    }
+    let held = world.catalog.shards[&ShardId(1)].staying().map(|(_, node)| node.get());
+    assert_eq!(held.collect::<Vec<_>>(), [1, 2, 5]);
 }
 
 #[test]
@@ -222,8 +281,8 @@ fn a_node_that_is_gone_for_long_is_replaced_and_counts_again_when_it_is_back() {
     world.gone(2, 5);
     world.check(&expect![[r#"
         node 2 has been gone for long: what it held is replaced
-        catalog: node 4 is to hold a replica; shard 1: node 4 is to hold a replica
-        catalog: replica 3 is to go; shard 1: replica 4 is to go
+        catalog: node 4 is to hold a replica; catalog: replica 3 is to go; shard 1: node 4 is to hold a replica; shard 1: replica 4 is to go
+        catalog: replica 7 has come; shard 1: replica 8 has come
         catalog: replica 3 has gone; shard 1: replica 4 has gone
     "#]]);
     world.here(2);
@@ -241,6 +300,7 @@ fn a_broken_replica_goes_while_a_quorum_is_there_without_it_and_a_new_one_comes(
         shard 1: replica 6 is to go
         shard 1: replica 6 has gone
         shard 1: node 3 is to hold a replica
+        shard 1: replica 7 has come
     "#]]);
     // Of two, neither can be missed.
     let mut world = World::of(2);
@@ -260,8 +320,8 @@ fn what_nobody_can_replace_is_kept() {
     assert_eq!(world.catalog.shards[&ShardId(1)].replicas.len(), 3);
     world.join(4);
     world.check(&expect![[r#"
-        catalog: node 4 is to hold a replica; shard 1: node 4 is to hold a replica
-        catalog: replica 5 is to go; shard 1: replica 6 is to go
+        catalog: node 4 is to hold a replica; catalog: replica 5 is to go; shard 1: node 4 is to hold a replica; shard 1: replica 6 is to go
+        catalog: replica 7 has come; shard 1: replica 8 has come
         catalog: replica 5 has gone; shard 1: replica 6 has gone
     "#]]);
 }
@@ -271,8 +331,8 @@ fn a_draining_node_hands_over_and_goes() {
     let mut world = World::of(4);
     world.drain(1);
     world.check(&expect![[r#"
-        catalog: node 4 is to hold a replica; shard 1: node 4 is to hold a replica; shard 1: node 1 hands over to replica 4
-        catalog: replica 1 is to go; shard 1: replica 2 is to go
+        catalog: node 4 is to hold a replica; catalog: replica 1 is to go; shard 1: node 4 is to hold a replica; shard 1: replica 2 is to go; shard 1: node 1 hands over to replica 4
+        catalog: replica 7 has come; shard 1: replica 8 has come
         catalog: replica 1 has gone; shard 1: replica 2 has gone
     "#]]);
     assert!(world.catalog.shards.values().all(|shard| shard.replica_on(NodeId(1)).is_none()));
@@ -288,8 +348,8 @@ fn copies_of_closed_shards_are_made_before_others_go() {
     world.gone(2, 9);
     world.check(&expect![[r#"
         node 2 has been gone for long: what it held is replaced
-        catalog: node 4 is to hold a replica; shard 1: node 4 is to hold a replica; shard 2: node 4 is to hold a replica
-        catalog: replica 3 is to go; shard 2: replica 8 is to go
+        catalog: node 4 is to hold a replica; catalog: replica 3 is to go; shard 1: node 4 is to hold a replica; shard 2: node 4 is to hold a replica; shard 2: replica 8 is to go
+        catalog: replica 10 has come; shard 2: replica 12 has come
         catalog: replica 3 has gone; shard 2: replica 8 has gone
     "#]]);
     world.holds(1, 4, 7, false);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
 use openraft::{ChangeMembers, Config, ReadPolicy, SnapshotPolicy};
@@ -223,9 +224,13 @@ impl Group {
 
     /// Why the core stopped, when it did.
     pub(crate) fn stopped(&self) -> Option<String> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        metrics.running_state.as_ref().err().map(ToString::to_string)
+        let mut metrics = self.raft.metrics();
+        if let Err(fatal) = &metrics.borrow_and_update().running_state {
+            return Some(fatal.to_string());
+        }
+        // A core that panicked says nothing any more: nobody is left to.
+        let is_gone = matches!(metrics.changed().now_or_never(), Some(Err(_)));
+        is_gone.then(|| "its Raft core panicked; the log of this node says where".to_owned())
     }
 
     /// How many entries are committed and not applied yet.
@@ -326,3 +331,6 @@ impl Group {
         let _ = self.raft.shutdown().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

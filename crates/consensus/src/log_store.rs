@@ -163,4 +163,4 @@ impl RaftLogStorage<Types> for LogStore {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,7 +16,7 @@ use crate::machine::{CatalogMachine, Machine};
 use crate::raft_types::Types;
 use crate::runtime::Runtime;
 
-struct Builder;
+pub(crate) struct Builder;
 
 impl StoreBuilder<Types, LogStore, Machine, Wal> for Builder {
     async fn build(&self) -> Result<(Wal, LogStore, Machine), StorageError<Types>> {

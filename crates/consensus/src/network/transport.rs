@@ -6,8 +6,10 @@ use varve_types::NodeId;
 
 use super::PeerMessage;
 
-/// Carries messages between nodes. It may lose, delay, repeat and reorder them: Raft stands all
-/// of that. It must not change them, and must not deliver one to another node than the named one.
+/// Carries messages between nodes. It may lose, delay and repeat them: Raft stands all of that.
+/// Those of one group arrive in the order in which they were sent, if they arrive: several appends
+/// are under way at a time, and one that overtakes another looks like a log that lost its end. It
+/// must not change them, and must not deliver one to another node than the named one.
 #[async_trait]
 pub trait PeerTransport: Send + Sync + 'static {
     /// Brings a message to a node's [`crate::Host::receive`] and answers what that answered. The

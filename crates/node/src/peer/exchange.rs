@@ -9,7 +9,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use futures::Stream;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, coop::unconstrained};
 use tonic::{Status, Streaming};
 use varve_consensus::{CodecError, Lane, PeerMessage};
 use varve_proto::v1::{Frame, frame};
@@ -160,7 +160,9 @@ impl Exchange {
         Ok(())
     }
 
-    /// Begins to answer a request. A message of Raft has been polled once when this returns.
+    /// Begins to answer a request. A message of Raft has been polled once when this returns, so
+    /// that it is in its group's channel in the order in which messages came: also when tokio
+    /// thinks that this task has done enough, which would let a later one overtake it.
     async fn answer(self: &Arc<Self>, whole: Whole) -> Result<(), Ended> {
         let Whole { request, head, body, .. } = whole;
         let message = PeerMessage::from_parts(head, body)?;
@@ -175,7 +177,7 @@ impl Exchange {
         let mut answering: Answering =
             Box::pin(async move { receiver.receive(node, message).await });
         if lane == Lane::Raft
-            && let Poll::Ready(answer) = futures::poll!(&mut answering)
+            && let Poll::Ready(answer) = futures::poll!(unconstrained(&mut answering))
         {
             self.reply(request, answer);
             return Ok(());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, timeout};
 use varve_consensus::{Lane, PeerError, PeerMessage, PeerTransport};
 use varve_env::Env;
@@ -115,8 +116,9 @@ impl PeerTransport for Peers {
                 message.body.len()
             )));
         }
-        let sent = self.0.send(to, message).await;
-        match sent {
+        // A message is queued when it is first polled, before others that are polled later: also
+        // when tokio thinks that the task has done enough, which would let them overtake it.
+        match unconstrained(self.0.send(to, message)).await {
             Ok(answer) => answer.map_err(PeerError::Refused),
             Err(why) => Err(PeerError::Unreachable { node: to, why }),
         }

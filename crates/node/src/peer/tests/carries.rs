@@ -28,19 +28,20 @@ async fn a_reply_is_what_was_answered_and_a_refusal_is_told() {
     assert_eq!(varve_consensus::Lane::ALL.map(connections), [7, 6, 6]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_a_group_are_received_in_the_order_in_which_they_were_sent() {
     let node = FakeNode::start(2).await;
     let peers = peers_to(node.address);
-    // Every seventh is large: those behind it wait for it, without a connection and with one.
-    let size = |number: u64| if number.is_multiple_of(7) { 700 << 10 } else { 100 };
+    // Some are large: those behind them wait, without a connection and with one. Many small ones
+    // are read at once.
+    let size = |number: u64| if number.is_multiple_of(150) { 700 << 10 } else { 100 };
     for round in 0..2 {
-        let numbers = round * 100..(round + 1) * 100;
+        let numbers = round * 1000..(round + 1) * 1000;
         let send = |number| peers.send(TWO, message(MessageKind::Append, 5, number, size(number)));
         let replies = join_all(numbers.map(send)).await;
         assert!(replies.iter().all(Result::is_ok), "{replies:?}");
     }
-    assert_eq!(node.order(), (0..200).collect::<Vec<_>>());
+    assert_eq!(node.order(), (0..2000).collect::<Vec<_>>());
 }
 
 #[tokio::test]

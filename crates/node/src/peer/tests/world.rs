@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use varve_consensus::{
     Admission, ClusterId, DiskId, JoinError, JoinRequest, MessageKind, PeerMessage,
 };
@@ -20,14 +20,22 @@ use crate::peer::{Addresses, Identity, Peers, Receive, serve};
 pub(super) const CLUSTER: ClusterId = ClusterId(7);
 
 /// What a fake node saw.
-#[derive(Default)]
 pub(super) struct Seen {
-    /// The first 8 bytes of bodies, in the order in which they were first polled.
-    pub(super) order: Mutex<Vec<u64>>,
+    /// The first 8 bytes of bodies, through a channel as that of a Raft group.
+    arrived: mpsc::Sender<u64>,
+    order: Mutex<(mpsc::Receiver<u64>, Vec<u64>)>,
     /// Requests that are answered or waiting now.
     pub(super) running: AtomicU64,
     /// Senders that this node refuses.
     pub(super) strangers: Mutex<Vec<NodeId>>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        let (arrived, arriving) = mpsc::channel(1 << 16);
+        let order = Mutex::new((arriving, Vec::new()));
+        Self { arrived, order, running: AtomicU64::default(), strangers: Mutex::default() }
+    }
 }
 
 struct Fake {
@@ -74,7 +82,7 @@ impl Receive for Fake {
     /// `ReadIndex` panics.
     async fn receive(&self, _from: NodeId, message: PeerMessage) -> Result<Bytes, String> {
         let number = message.body.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        self.seen.order.lock().unwrap().push(number);
+        self.seen.arrived.send(number).await.unwrap();
         self.seen.running.fetch_add(1, Ordering::SeqCst);
         let _running = Running(&self.seen.running);
         match message.kind {
@@ -124,7 +132,10 @@ impl FakeNode {
     }
 
     pub(super) fn order(&self) -> Vec<u64> {
-        self.seen.order.lock().unwrap().clone()
+        let mut order = self.seen.order.lock().unwrap();
+        let (arriving, order) = &mut *order;
+        order.extend(std::iter::from_fn(|| arriving.try_recv().ok()));
+        order.clone()
     }
 }
 

@@ -115,7 +115,7 @@ fn with_a_minority_away_writes_go_on_and_with_a_majority_away_they_are_refused_u
     // What was refused may have been stored all the same: its outcome was not known.
     let total = cluster.node(2).total("");
     assert!((before.rows() + 1..=before.rows() + 2).contains(&total), "{total} rows");
-    assert_eq!(cluster.check_copies(), total);
+    cluster.check_copies(total);
 }
 
 #[test]

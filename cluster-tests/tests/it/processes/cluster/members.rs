@@ -78,9 +78,14 @@ fn what_a_dead_node_held_comes_to_a_new_disk() {
     });
     load.wait_for_more(5);
     let new = cluster.join();
-    cluster.wait("the new node keeps the catalog in the place of the dead one", |status| {
+    cluster.wait("the new node has the place of the dead one everywhere", |status| {
         let nodes = status["nodes"].as_array().expect("nodes");
-        nodes.iter().any(|node| node["node_id"] == dead && node["metadata"] == "WATCHER")
+        nodes.iter().any(|node| {
+            node["node_id"] == dead
+                && node["metadata"] == "WATCHER"
+                && node["open_replicas"] == 0
+                && node["closed_replicas"] == 0
+        })
     });
     cluster.run(0, &["cluster", "remove", &dead.to_string(), "--yes"]);
     cluster.wait_until_whole();

@@ -35,6 +35,6 @@ fn a_leader_that_is_cut_off_acknowledges_nothing_and_tells_nothing_old() {
         let total = alone.total("");
         // What was refused may have been stored all the same: its outcome was not known.
         assert!((sent.rows()..=sent.rows() + 1).contains(&total), "{total} rows");
-        assert_eq!(cluster.check_copies(), total);
+        cluster.check_copies(total);
     });
 }

@@ -52,9 +52,14 @@ pub fn binary() -> Result<PathBuf, Failure> {
 }
 
 impl Server {
-    /// Starts one on an empty data directory.
+    /// Starts one on an empty data directory, as it is without flags.
     pub(crate) fn start() -> Result<Self, Failure> {
-        Self::start_on(Self::empty_dir()?, FREE_PORT, &[])
+        Self::start_with(&[])
+    }
+
+    /// Starts one on an empty data directory.
+    pub(crate) fn start_with(flags: &[&str]) -> Result<Self, Failure> {
+        Self::start_on(Self::empty_dir()?, FREE_PORT, flags)
     }
 
     /// Starts one on an empty data directory that joins the cluster of another.

@@ -86,6 +86,15 @@ struct Flags {
     #[arg(long, value_name = "DURATION")]
     #[serde(skip_serializing_if = "Option::is_none")]
     node_lost_after: Option<String>,
+    /// How often everything is held, where there are that many nodes [default: 3]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replicas: Option<String>,
+    /// How many shards share what a window takes: a power of two [default: as many as the nodes
+    /// and the load ask for]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_shards: Option<String>,
     /// Listen off loopback, though nothing is encrypted and nobody is asked who they are
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -46,5 +46,5 @@ pub use host::{
     Role, ShardRead, ShardStatus, VerifyRow, draw_disk, has_identity,
 };
 pub use network::{Lane, MessageKind, NoPeers, PeerError, PeerMessage, PeerTransport};
-pub use runtime::seed_this_thread;
+pub use runtime::{seed_this_thread, tick_together};
 pub use upkeep::{FlushStats, MergeStats, RepairStats};

@@ -7,9 +7,10 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use openraft_rt::{AsyncRuntime, OptionalSend};
+use openraft_rt::{AsyncRuntime, Instant as _, OptionalSend};
 use openraft_rt_tokio::TokioRuntime;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng, TryRng};
@@ -21,6 +22,27 @@ thread_local! {
 /// Makes every election timeout drawn on this thread follow from `seed`: for simulations.
 pub fn seed_this_thread(seed: u64) {
     SEEDED.with_borrow_mut(|rng| *rng = Some(StdRng::seed_from_u64(seed)));
+}
+
+type Instant = <Tokio as AsyncRuntime>::Instant;
+
+/// Groups tick at multiples of this, where they tick together.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The first of those ticks.
+static TICKS_SINCE: OnceLock<Instant> = OnceLock::new();
+
+/// Has all groups of this process tick at the same moments from now on, up to [`TICK`] later than
+/// each would by itself: a node at rest then wakes up for all of them at once, and what they have
+/// to say to a peer goes in one frame. A simulation lets them tick by themselves.
+pub fn tick_together() {
+    let _ = TICKS_SINCE.set(Instant::now());
+}
+
+fn next_tick(since: Instant, deadline: Instant) -> Instant {
+    let passed = deadline.saturating_duration_since(since).as_nanos();
+    let late = passed.next_multiple_of(TICK.as_nanos()) - passed;
+    deadline + Duration::from_nanos(u64::try_from(late).unwrap_or(0))
 }
 
 /// tokio, with [`ThreadRng`].
@@ -81,8 +103,9 @@ impl AsyncRuntime for Runtime {
         Tokio::sleep(duration)
     }
 
+    /// openraft sleeps until an instant for nothing but ticks.
     fn sleep_until(deadline: Self::Instant) -> Self::Sleep {
-        Tokio::sleep_until(deadline)
+        Tokio::sleep_until(TICKS_SINCE.get().map_or(deadline, |since| next_tick(*since, deadline)))
     }
 
     fn timeout<R, F: Future<Output = R> + OptionalSend>(
@@ -124,6 +147,16 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
+
+    #[tokio::test]
+    async fn ticks_fall_together_and_never_early() {
+        let since = Instant::now();
+        let after = |ms| since + Duration::from_millis(ms);
+        for (deadline, tick) in [(0, 0), (1, 100), (100, 100), (101, 200), (1999, 2000)] {
+            assert_eq!(next_tick(since, after(deadline)), after(tick));
+        }
+        assert_eq!(next_tick(after(5), since), since, "before all ticks");
+    }
 
     #[test]
     fn one_seed_gives_one_sequence() {

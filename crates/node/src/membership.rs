@@ -93,8 +93,9 @@ async fn propose_settings(
     let wanted = Settings {
         window_age_ns: ns(config.window),
         window_bytes: config.window_bytes,
+        replicas: config.replicas,
+        bucket_bits: config.window_shards_log2,
         node_lost_after_ns: ns(config.node_lost_after),
-        ..agreed.clone()
     };
     if wanted != agreed {
         host.change_settings(wanted).await?;

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
-use varve_consensus::Host;
+use varve_consensus::{Catalog, Host};
 use varve_env::Env;
-use varve_shard::{Catalogue, CatalogueError, ShardRecord};
+use varve_shard::{Catalogue, CatalogueError, Manifest, ShardRecord};
 use varve_types::ShardId;
 
 /// How often the cache is brought up to date with the manifests.
@@ -25,6 +25,24 @@ pub enum CataloguePlace {
     DataDir,
     /// In memory: for a simulated disk, which the cache's library cannot write to.
     Memory,
+}
+
+/// What the cache was made to say last. At rest it is all still so, and nothing is read or written.
+#[derive(Default)]
+struct Followed {
+    catalog: Arc<Catalog>,
+    manifests: Vec<(ShardId, Arc<Manifest>)>,
+}
+
+impl Followed {
+    fn is_still_so(&self, other: &Self) -> bool {
+        let is_same = |((a, before), (b, now)): (&(ShardId, _), &(ShardId, _))| {
+            a == b && Arc::ptr_eq(before, now)
+        };
+        Arc::ptr_eq(&self.catalog, &other.catalog)
+            && self.manifests.len() == other.manifests.len()
+            && self.manifests.iter().zip(&other.manifests).all(is_same)
+    }
 }
 
 /// The cache, following the manifests.
@@ -53,11 +71,12 @@ impl RememberedShards {
         };
         let remembered = Self { catalogue: Arc::new(catalogue) };
         let was_empty = remembered.catalogue.shards()?.is_empty();
-        let changed = remembered.follow(env, &host).await?;
+        let mut followed = Followed::default();
+        let changed = remembered.follow(env, &host, &mut followed).await?;
         if was_empty && changed > 0 && place == CataloguePlace::DataDir {
             tracing::warn!(shards = changed, "the catalogue was empty: rebuilt from manifests");
         }
-        remembered.clone().keep_following(env.clone(), host);
+        remembered.clone().keep_following(env.clone(), host, followed);
         Ok(remembered)
     }
 
@@ -72,25 +91,40 @@ impl RememberedShards {
         }
     }
 
-    fn keep_following(self, env: Env, host: Host) {
+    fn keep_following(self, env: Env, host: Host, mut followed: Followed) {
         tokio::spawn(async move {
             let mut ticks = interval(FOLLOW_EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                if let Err(error) = self.follow(&env, &host).await {
+                if let Err(error) = self.follow(&env, &host, &mut followed).await {
                     tracing::warn!(%error, "the catalogue is not up to date");
                 }
             }
         });
     }
 
+    /// Brings the records up to date, before a node stops.
+    pub(crate) async fn catch_up(&self, env: &Env, host: &Host) -> Result<(), CatalogueError> {
+        self.follow(env, host, &mut Followed::default()).await.map(drop)
+    }
+
     /// Makes the records those of the manifests. Shards that do not open keep theirs: that is
     /// what the cache is for. Answers how many changed.
-    pub(crate) async fn follow(&self, env: &Env, host: &Host) -> Result<usize, CatalogueError> {
-        let (known, manifests) = (host.catalog(), host.manifests());
+    async fn follow(
+        &self,
+        env: &Env,
+        host: &Host,
+        followed: &mut Followed,
+    ) -> Result<usize, CatalogueError> {
+        let now = Followed { catalog: host.catalog(), manifests: host.manifests() };
+        if followed.is_still_so(&now) {
+            return Ok(0);
+        }
+        let (known, manifests) = (Arc::clone(&now.catalog), now.manifests.clone());
         let catalogue = Arc::clone(&self.catalogue);
-        env.blocking
+        let changed = env
+            .blocking
             .run(move || {
                 let mut records = catalogue.shards()?.into_iter().collect::<BTreeMap<_, _>>();
                 records.retain(|shard, _| known.shards.contains_key(shard));
@@ -102,6 +136,8 @@ impl RememberedShards {
                 }
                 Ok(changed)
             })
-            .await
+            .await?;
+        *followed = now;
+        Ok(changed)
     }
 }

@@ -86,6 +86,7 @@ impl Node {
         let (addresses, peer_stats) = (Addresses::default(), Arc::<PeerStats>::default());
         let new_disk = membership::new_disk(&env, &config, &address, &addresses).await?;
         let transport = Peers::new(env.clone(), addresses.clone(), Arc::clone(&peer_stats));
+        varve_consensus::tick_together();
         let host = Host::start(HostOptions {
             env: env.clone(),
             dir: config.data_dir.clone(),
@@ -166,7 +167,7 @@ impl Node {
         let http = async { http.await.map_err(NodeError::Http) };
         let served = tokio::try_join!(http, grpc);
         let services = &self.services;
-        if let Err(error) = services.remembered.follow(&services.env, &services.host).await {
+        if let Err(error) = services.remembered.catch_up(&services.env, &services.host).await {
             tracing::warn!(%error, "the catalogue is not up to date; the next start mends it");
         }
         services.host.shutdown().await;

@@ -13,8 +13,8 @@ use crate::server::Server;
 /// How long writes may stay away.
 const RESUME_MAX: Duration = Duration::from_secs(60);
 
-/// So many services fall into every shard of the window.
-const SERVICES: usize = 64;
+/// So many services fall into every shard of a window.
+const SERVICES: usize = 1024;
 
 pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     let mut nodes = Nodes::start()?;

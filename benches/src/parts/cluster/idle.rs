@@ -11,6 +11,9 @@ use crate::report::{Floor, Report};
 use crate::scale::Scale;
 use crate::server::Server;
 
+/// As in a cluster that takes much.
+const WINDOW_SHARDS: &str = "64";
+
 /// What is begun when a window closes ends within this.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -18,7 +21,7 @@ const SETTLE: Duration = Duration::from_secs(5);
 const PEER_REQUESTS: &str = "varve_peer_requests_total";
 
 pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
-    let nodes = Nodes::start()?;
+    let nodes = Nodes::start_with(&["--window-shards", WINDOW_SHARDS])?;
     for window in 0..scale.sealed_windows {
         let server = &nodes.all()[window % 3];
         until_written(server)?;

@@ -18,7 +18,12 @@ pub(super) struct Nodes {
 impl Nodes {
     /// Starts three, and waits until everything is held three times.
     pub(super) fn start() -> Result<Self, Failure> {
-        let first = Server::start()?;
+        Self::start_with(&[])
+    }
+
+    /// The same, with flags for the node whose settings are the cluster's.
+    pub(super) fn start_with(flags: &[&str]) -> Result<Self, Failure> {
+        let first = Server::start_with(flags)?;
         let (second, third) = (first.join()?, first.join()?);
         let nodes = Self { all: vec![first, second, third] };
         nodes.wait_until_whole()?;

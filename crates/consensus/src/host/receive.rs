@@ -103,6 +103,9 @@ impl Inner {
                     self.relieve_tails();
                     return Err(ReceiveError::TailsFull);
                 }
+                if !request.entries.is_empty() {
+                    self.upkeep.activity.note();
+                }
                 let reply = raft.append_entries(request).await.map_err(stopped)?;
                 Ok(codec::encode_append_reply(&reply))
             }

@@ -1,14 +1,14 @@
-//! When somebody last wrote or read: merges make room for them.
+//! When somebody last wrote or read, or a leader had something to be kept: merges make room for them.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// For so long after a proposal or a read the node counts as busy.
+/// For so long after a proposal, an append or a read the node counts as busy.
 const BUSY: Duration = Duration::from_millis(100);
 
-/// The last proposal or read.
+/// The last proposal, append or read.
 #[derive(Default)]
 pub(crate) struct Activity(Mutex<Option<Instant>>);
 

@@ -36,6 +36,11 @@ pub struct Config {
     pub zone: String,
     /// After how long without a sign of it a node's replicas are given to others.
     pub node_lost_after: Duration,
+    /// How many nodes hold everything, where there are that many.
+    pub replicas: u32,
+    /// How many shards share what a window takes, as a power of two; `None`: as many as the nodes
+    /// and what is written ask for.
+    pub window_shards_log2: Option<u8>,
     /// How long a window takes writes before its shards are rolled over.
     pub window: Duration,
     /// Blocks in a shard after which it is rolled over though its window is young, in bytes.

@@ -42,6 +42,12 @@ pub struct RawConfig {
     /// After how long without a sign of it a node's replicas are given to others.
     #[serde(deserialize_with = "text")]
     pub node_lost_after: String,
+    /// How often everything is held.
+    #[serde(deserialize_with = "text")]
+    pub replicas: String,
+    /// How many shards share what a window takes.
+    #[serde(deserialize_with = "text")]
+    pub window_shards: String,
     /// Listen off loopback though nothing is encrypted and nobody is asked who they are.
     #[serde(deserialize_with = "truth")]
     pub insecure: bool,
@@ -107,6 +113,8 @@ impl Default for RawConfig {
             join: Vec::new(),
             zone: String::new(),
             node_lost_after: "5m".to_owned(),
+            replicas: "3".to_owned(),
+            window_shards: AUTO.to_owned(),
             insecure: false,
             window: "6h".to_owned(),
             window_size: "4 GiB".to_owned(),
@@ -128,6 +136,9 @@ impl Default for RawConfig {
     }
 }
 
+/// What leaves `window_shards` to the cluster.
+pub(super) const AUTO: &str = "auto";
+
 /// The keys that variables set. Others with the same prefix are none of ours: an orchestrator sets
 /// some of its own for a service called varve.
 pub(super) const KEYS: &[&str] = &[
@@ -140,6 +151,8 @@ pub(super) const KEYS: &[&str] = &[
     "join",
     "zone",
     "node_lost_after",
+    "replicas",
+    "window_shards",
     "insecure",
     "window",
     "window_size",

@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use jiff::{Span, SpanRelativeTo};
 use varve_types::limits;
 
+use super::raw::AUTO;
 use super::{Config, RawConfig};
 
 /// Why the node cannot start with this configuration.
@@ -110,6 +111,8 @@ impl RawConfig {
             join: self.joined()?,
             zone: self.zone()?,
             node_lost_after: duration("node_lost_after", &self.node_lost_after, LOST_BOUNDS)?,
+            replicas: self.replicas()?,
+            window_shards_log2: self.window_shards_log2()?,
             window: duration("window", &self.window, WINDOW_BOUNDS)?,
             window_bytes: size("window_size", &self.window_size, MIB, 1 << 40, "1 MiB to 1 TiB")?,
             tail_bytes,
@@ -168,6 +171,23 @@ impl RawConfig {
         Ok(self.zone.clone())
     }
 
+    fn replicas(&self) -> Result<u32, ConfigError> {
+        let count = self.replicas.parse().ok().filter(|count| (1..=REPLICAS_MAX).contains(count));
+        count.ok_or_else(|| value("replicas", &self.replicas, "a number from 1 to 7"))
+    }
+
+    fn window_shards_log2(&self) -> Result<Option<u8>, ConfigError> {
+        if self.window_shards == AUTO {
+            return Ok(None);
+        }
+        let shards: Option<u32> = self.window_shards.parse().ok();
+        let shards =
+            shards.filter(|shards| shards.is_power_of_two() && *shards <= WINDOW_SHARDS_MAX);
+        let wanted = "\"auto\", or a power of two from 1 to 1024";
+        let shards = shards.ok_or_else(|| value("window_shards", &self.window_shards, wanted))?;
+        Ok(u8::try_from(shards.ilog2()).ok())
+    }
+
     /// Shards are written out when each holds `tail_size`: with less for all of them together,
     /// appends would wait for a flush that never comes.
     fn tail_memory(&self, tail_bytes: u64) -> Result<u64, ConfigError> {
@@ -219,6 +239,10 @@ const WINDOW_BOUNDS: (Duration, Duration, &str) =
 /// Shorter than a node takes to start again, every restart would have its replicas copied.
 const LOST_BOUNDS: (Duration, Duration, &str) =
     (Duration::from_secs(1), Duration::from_secs(7 * 24 * 3600), "1s to 7d");
+/// Each copy costs what the first one does, and seven survive the loss of three.
+const REPLICAS_MAX: u32 = 7;
+/// More would only make blocks small.
+const WINDOW_SHARDS_MAX: u32 = 1024;
 /// A zone is a word in tables.
 const ZONE_BYTES_MAX: usize = 64;
 /// What a node that listens on all its addresses must say.
@@ -319,6 +343,8 @@ mod tests {
             refusal(|raw| raw.zone = "upper room".into()),
             refusal(|raw| raw.node_lost_after = "30ms".into()),
             refusal(|raw| raw.repair_rate = "1 KiB".into()),
+            refusal(|raw| raw.replicas = "0".into()),
+            refusal(|raw| raw.window_shards = "48".into()),
         ]
         .join("\n");
         expect_test::expect![[r#"
@@ -337,7 +363,9 @@ mod tests {
             configuration keys `bootstrap` and `join`: a new node either founds a cluster or joins one; leave out `bootstrap` (--bootstrap) to join a:9432, or `join` (--join) to found a new one
             configuration key `zone`: "upper room" is not a name of at most 64 of A-Z a-z 0-9 . _ -
             configuration key `node_lost_after`: "30ms" is outside 1s to 7d
-            configuration key `repair_rate`: "1 KiB" is outside 1 MiB to 1 TiB"#]]
+            configuration key `repair_rate`: "1 KiB" is outside 1 MiB to 1 TiB
+            configuration key `replicas`: "0" is not a number from 1 to 7
+            configuration key `window_shards`: "48" is not "auto", or a power of two from 1 to 1024"#]]
         .assert_eq(&said);
     }
 

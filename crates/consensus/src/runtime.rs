@@ -27,7 +27,7 @@ pub fn seed_this_thread(seed: u64) {
 type Instant = <Tokio as AsyncRuntime>::Instant;
 
 /// Groups tick at multiples of this, where they tick together.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(200);
 
 /// The first of those ticks.
 static TICKS_SINCE: OnceLock<Instant> = OnceLock::new();
@@ -152,7 +152,7 @@ mod tests {
     async fn ticks_fall_together_and_never_early() {
         let since = Instant::now();
         let after = |ms| since + Duration::from_millis(ms);
-        for (deadline, tick) in [(0, 0), (1, 100), (100, 100), (101, 200), (1999, 2000)] {
+        for (deadline, tick) in [(0, 0), (1, 200), (200, 200), (201, 400), (1999, 2000)] {
             assert_eq!(next_tick(since, after(deadline)), after(tick));
         }
         assert_eq!(next_tick(after(5), since), since, "before all ticks");

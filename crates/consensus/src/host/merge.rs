@@ -1,7 +1,7 @@
 //! Merging the shards of a node: one merge at a time, no faster than it is told to, and giving
 //! way to those who write and read.
 //!
-//! While the node is busy a merge works a part of the time and pauses three; equal parts when
+//! While the node is busy a merge works a part of the time and pauses nine; equal parts when
 //! more segments wait than it seems to keep up with. A merge that fails stops nothing: the disk
 //! is given time, and segments that cannot be read are left alone for a while.
 
@@ -19,7 +19,7 @@ use super::local::Local;
 use crate::machine::ShardHome;
 
 /// How many times as long as it worked a merge pauses while the node is busy.
-const BUSY_PAUSES: u32 = 3;
+const BUSY_PAUSES: u32 = 9;
 /// The same when merges do not keep up: searches would soon read too many segments.
 const PILED_UP_PAUSES: u32 = 1;
 /// So many segments of one shard waiting mean that merges do not keep up.

@@ -159,7 +159,10 @@ impl ShardHome {
         let _files = self.files.lock().await;
         let job = self.shard().swap_job(merged)?;
         let result = self.env.blocking.run(move || job.run()).await;
-        self.shard().finish_swap(result)
+        let finished = self.shard().finish_swap(result);
+        // What fell due meanwhile was put off, and may be a seal, after which no entry follows.
+        self.wake_flush_if_due();
+        finished
     }
 
     /// Waits until no flush is under way, and answers what keeps one from beginning.

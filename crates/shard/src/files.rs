@@ -11,6 +11,8 @@ use std::sync::Arc;
 use varve_env::{Disk, DiskFile, OpenMode};
 use varve_types::LogIndex;
 
+use crate::{FileHash, FileHasher};
+
 /// The one name that is replaced; all others are used once.
 pub(crate) const MANIFEST: &str = "manifest";
 
@@ -58,7 +60,7 @@ pub(crate) struct Draft {
     path: PathBuf,
     bytes: u64,
     synced_bytes: u64,
-    checksum: u32,
+    hasher: FileHasher,
     finished: bool,
 }
 
@@ -75,7 +77,7 @@ impl Draft {
             path,
             bytes: 0,
             synced_bytes: 0,
-            checksum: 0,
+            hasher: FileHasher::default(),
             finished: false,
         };
         draft.file.set_len(0)?;
@@ -88,7 +90,7 @@ impl Draft {
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.bytes)?;
-        self.checksum = crc32c::crc32c_append(self.checksum, bytes);
+        self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;
         if self.bytes - self.synced_bytes >= SYNC_BYTES { self.sync() } else { Ok(()) }
     }
@@ -103,12 +105,12 @@ impl Draft {
     }
 
     /// Makes the file durable and gives it its name, which is durable after the folder's sync.
-    /// Answers its length and its CRC-32C.
-    pub(crate) fn finish(mut self) -> io::Result<(u64, u32)> {
+    /// Answers its length and its hash.
+    pub(crate) fn finish(mut self) -> io::Result<(u64, FileHash)> {
         self.sync()?;
         self.disk.rename(&self.temporary, &self.path)?;
         self.finished = true;
-        Ok((self.bytes, self.checksum))
+        Ok((self.bytes, self.hasher.hash()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Files of every format version ever written, read for ever.
+//! Files of every format version ever released, read for ever.
 
 use std::collections::BTreeSet;
 
@@ -11,17 +11,16 @@ use varve_types::{
 
 use crate::dedup::{Dedup, Incoming};
 use crate::manifest::{Applied, DedupFile, Manifest, SegmentMeta, Stage};
-use crate::{EventHours, Phase, Position, Successor};
+use crate::{EventHours, FileHash, Phase, Position, Successor};
 
-const MANIFEST_V1: &[u8] = include_bytes!("../tests/fixtures/manifest-v1");
-const MANIFEST_V2: &[u8] = include_bytes!("../tests/fixtures/manifest-v2");
+const MANIFEST_V3: &[u8] = include_bytes!("../tests/fixtures/manifest-v3");
 const DEDUP_V1: &[u8] = include_bytes!("../tests/fixtures/dedup-v1");
 
 const STAMP: TimestampNs = TimestampNs(1_780_000_000_123_456_789);
 
-/// What the fixture of version 1 says.
+/// What the fixture says.
 fn manifest() -> Manifest {
-    let segment = |number: u64, rows: u64| {
+    let segment = |number: u64, rows: u64, class: u8, stage: Stage| {
         let mut hours = EventHours::default();
         hours.add(TimestampNs(-5), 1);
         hours.add(STAMP, rows - 1);
@@ -32,12 +31,12 @@ fn manifest() -> Manifest {
             min_time: TimestampNs(-5),
             max_time: STAMP,
             bytes: 1_000 * rows,
-            checksum: 0xdead_beef,
+            hash: FileHash(u128::MAX - 0xdead_beef),
             first_index: LogIndex(number),
             last_index: LogIndex(number + 9),
             hours,
-            class: RetentionClass(0),
-            stage: Stage::Flushed,
+            class: RetentionClass(class),
+            stage,
         }
     };
     let [left, right] = HashRange::WHOLE.halves().expect("divides");
@@ -57,18 +56,13 @@ fn manifest() -> Manifest {
         last_stamp: STAMP,
         rows: 400,
         digest: ContentDigest((400u128 << 90) + 154),
-        dedup: DedupFile { name: "dedup-0000000003.vdup".into(), bytes: 300, checksum: 5 },
-        segments: vec![segment(1, 100), segment(20, 300)],
+        dedup: DedupFile {
+            name: "dedup-0000000003.vdup".into(),
+            bytes: 300,
+            hash: FileHash(5 << 100),
+        },
+        segments: vec![segment(1, 100, 0, Stage::Merged), segment(20, 300, 200, Stage::Final)],
     }
-}
-
-/// What the fixture of version 2 says: the same, after merges.
-fn merged_manifest() -> Manifest {
-    let mut manifest = manifest();
-    manifest.segments[0].stage = Stage::Merged;
-    manifest.segments[1].stage = Stage::Final;
-    manifest.segments[1].class = RetentionClass(200);
-    manifest
 }
 
 /// What the fixture's table remembers.
@@ -99,35 +93,36 @@ fn dedup() -> Dedup {
 
 #[test]
 fn every_version_of_the_manifest_and_of_the_dedup_file_is_read() {
-    assert_eq!(Manifest::decode(MANIFEST_V1), Ok(manifest()));
-    assert_eq!(Manifest::decode(MANIFEST_V2), Ok(merged_manifest()));
+    assert_eq!(Manifest::decode(MANIFEST_V3), Ok(manifest()));
     assert_eq!(Dedup::decode(DEDUP_V1), Ok((dedup(), STAMP)));
-    assert_eq!(merged_manifest().encode(), MANIFEST_V2, "version 2 is what is written");
+    assert_eq!(manifest().encode(), MANIFEST_V3, "version 3 is what is written");
     assert_eq!(dedup().encode(STAMP), DEDUP_V1, "version 1 is what is written");
 }
 
 #[test]
 fn no_damage_to_a_manifest_goes_unseen_and_none_panics() {
     let mut said = BTreeSet::new();
-    for (version, fixture) in [(1, MANIFEST_V1), (2, MANIFEST_V2)] {
-        let payload_end = fixture.len() - 4;
-        for at in 0..fixture.len() {
-            for flip in [0x01, 0x80, 0xff] {
-                let mut bytes = fixture.to_vec();
-                bytes[at] ^= flip;
-                said.insert(Manifest::decode(&bytes).expect_err("is seen").what);
-                if (18..payload_end).contains(&at) {
-                    // Past the checksum, so that the structure's own checks are met too.
-                    let framed = crate::frame::wrap(b"VARVEMAN", version, &bytes[18..payload_end]);
-                    if let Err(error) = Manifest::decode(&framed) {
-                        said.insert(error.what);
-                    }
+    let payload_end = MANIFEST_V3.len() - 4;
+    for at in 0..MANIFEST_V3.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut bytes = MANIFEST_V3.to_vec();
+            bytes[at] ^= flip;
+            said.insert(Manifest::decode(&bytes).expect_err("is seen").what);
+            if (18..payload_end).contains(&at) {
+                // Past the checksum, so that the structure's own checks are met too.
+                let framed = crate::frame::wrap(b"VARVEMAN", 3, &bytes[18..payload_end]);
+                if let Err(error) = Manifest::decode(&framed) {
+                    said.insert(error.what);
                 }
             }
-            said.insert(Manifest::decode(&fixture[..at]).expect_err("is seen").what);
         }
+        said.insert(Manifest::decode(&MANIFEST_V3[..at]).expect_err("is seen").what);
     }
-    let newer = crate::frame::wrap(b"VARVEMAN", 3, &[]);
+    for never_released in [0, 1, 2] {
+        let framed = crate::frame::wrap(b"VARVEMAN", never_released, &[]);
+        said.insert(Manifest::decode(&framed).expect_err("is older").what);
+    }
+    let newer = crate::frame::wrap(b"VARVEMAN", 4, &[]);
     said.insert(Manifest::decode(&newer).expect_err("is newer").what);
     let said: Vec<&str> = said.into_iter().collect();
     expect![[r#"
@@ -144,6 +139,7 @@ fn no_damage_to_a_manifest_goes_unseen_and_none_panics() {
         it does not begin as this kind of file does
         it ends too early
         its checksum does not match
+        its format version is one that no release wrote
         its format version is unknown: a newer release wrote it
         there are bytes after its end"#]]
     .assert_eq(&said.join("\n"));

@@ -112,8 +112,8 @@ impl FlushJob {
     fn write_dedup(&self, files: &mut Unpublished, dedup: &Dedup) -> Result<DedupFile, WriteError> {
         let name = files::dedup_name(self.number);
         let encoded = dedup.encode(self.state.last_stamp);
-        let (bytes, checksum) = files.write_whole(&name, &encoded)?;
-        Ok(DedupFile { name, bytes, checksum })
+        let (bytes, hash) = files.write_whole(&name, &encoded)?;
+        Ok(DedupFile { name, bytes, hash })
     }
 }
 

@@ -4,6 +4,8 @@
 //! magic 8 | version u16 | payload length u64 | payload … | crc32c u32 of all before
 //! ```
 
+use std::ops::RangeInclusive;
+
 use crate::codec::{DecodeError, Reader};
 
 const HEADER_BYTES: usize = 8 + 2 + 8;
@@ -21,13 +23,12 @@ pub(crate) fn wrap(magic: &[u8; 8], version: u16, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Takes a payload out of its envelope, checked. Versions above `version_max` are refused: a
-/// newer release wrote them.
+/// Takes a payload out of its envelope, checked. Versions that are not among `versions` are refused.
 pub(crate) fn unwrap<'a>(
     magic: &[u8; 8],
-    version_max: u16,
+    versions: RangeInclusive<u16>,
     bytes: &'a [u8],
-) -> Result<(u16, &'a [u8]), DecodeError> {
+) -> Result<&'a [u8], DecodeError> {
     let mut reader = Reader::new(bytes);
     if reader.take(8)? != magic {
         return Err(DecodeError { offset: 0, what: "it does not begin as this kind of file does" });
@@ -43,11 +44,13 @@ pub(crate) fn unwrap<'a>(
     if stored != crc32c::crc32c(&bytes[..checked]) {
         return Err(DecodeError { offset: checked, what: "its checksum does not match" });
     }
-    if version == 0 || version > version_max {
-        return Err(DecodeError {
-            offset: 8,
-            what: "its format version is unknown: a newer release wrote it",
-        });
+    if !versions.contains(&version) {
+        let what = if version > *versions.end() {
+            "its format version is unknown: a newer release wrote it"
+        } else {
+            "its format version is one that no release wrote"
+        };
+        return Err(DecodeError { offset: 8, what });
     }
-    Ok((version, payload))
+    Ok(payload)
 }

@@ -34,6 +34,7 @@ mod codec;
 mod command;
 mod dedup;
 mod event_hours;
+mod file_hash;
 mod files;
 #[cfg(test)]
 mod fixtures;
@@ -61,6 +62,7 @@ pub use classes::{ClassRule, Classes};
 pub use codec::DecodeError;
 pub use command::{Command, Successor};
 pub use event_hours::{EVENT_HOUR_ENTRIES_MAX, EVENT_SPANS_BYTES_MAX, EventHours, EventSpans};
+pub use file_hash::{FileHash, FileHasher};
 pub use flush::{FlushError, FlushJob, Flushed};
 pub use manifest::{Applied, DedupFile, Manifest, SegmentMeta, Stage};
 pub use merge::{

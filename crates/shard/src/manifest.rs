@@ -1,34 +1,35 @@
 //! The manifest: what of a shard is durable on this replica, in one small file.
 //!
 //! ```text
-//! file      frame "VARVEMAN", version 2
+//! file      frame "VARVEMAN", version 3
 //! payload   version u64 | shard u64
 //!           | applied u8 (0: nothing, 1: index u64, position length, position)
 //!           | phase | last stamp i64 | rows u64 | digest u128
-//!           | dedup file: name | bytes u64 | crc32c u32
+//!           | dedup file: name | bytes u64 | hash u128
 //!           | count | segment…
 //! segment   name | rows u64 | digest u128 | min time i64 | max time i64 | bytes u64
-//!           | crc32c u32 (of the whole file) | first index u64 | last index u64 | event hours
-//!           | retention class u8 | stage u8
+//!           | hash u128 | first index u64 | last index u64 | event hours | retention class u8
+//!           | stage u8
 //! ```
 //!
-//! Version 1 had neither class nor stage: its segments are of class 0, as they were flushed.
+//! Hashes are [`FileHash`]. Versions 1 and 2 were never released and are not read: they knew files by
+//! a CRC, which cannot tell them apart.
 //! Names are length and text; a name is a plain file name in the shard's folder. The position is
 //! whatever the caller keeps with an index (its log id, its membership): opaque here.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use varve_types::{ContentDigest, LogIndex, RetentionClass, ShardId, TimestampNs};
 
 use crate::codec::{DecodeError, Reader, put_len, put_prefixed};
-use crate::{EventHours, Phase, files, frame};
+use crate::{EventHours, FileHash, Phase, files, frame};
 
 const MAGIC: &[u8; 8] = b"VARVEMAN";
-const VERSION: u16 = 2;
-/// The first version whose segments have a class and a stage.
-const STAGED_VERSION: u16 = 2;
-const SEGMENT_BYTES_MIN: usize = 2 + 8 + 16 + 8 + 8 + 8 + 4 + 8 + 8 + 2;
+/// Versions that are read; the last is written.
+const VERSIONS: RangeInclusive<u16> = 3..=3;
+const SEGMENT_BYTES_MIN: usize = 2 + 8 + 16 + 8 + 8 + 8 + 16 + 8 + 8 + 2 + 2;
 
 /// What is durable of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +71,8 @@ pub struct DedupFile {
     pub name: String,
     /// Its length.
     pub bytes: u64,
-    /// The CRC-32C of the whole file.
-    pub checksum: u32,
+    /// What it is.
+    pub hash: FileHash,
 }
 
 /// One segment, as its manifest describes it.
@@ -89,8 +90,8 @@ pub struct SegmentMeta {
     pub max_time: TimestampNs,
     /// The file's length.
     pub bytes: u64,
-    /// The CRC-32C of the whole file.
-    pub checksum: u32,
+    /// What it is.
+    pub hash: FileHash,
     /// The first entry that it may hold rows of.
     pub first_index: LogIndex,
     /// The last entry that it may hold rows of.
@@ -145,12 +146,12 @@ impl Manifest {
         out.extend_from_slice(&self.digest.0.to_le_bytes());
         put_prefixed(&mut out, self.dedup.name.as_bytes());
         out.extend_from_slice(&self.dedup.bytes.to_le_bytes());
-        out.extend_from_slice(&self.dedup.checksum.to_le_bytes());
+        out.extend_from_slice(&self.dedup.hash.0.to_le_bytes());
         put_len(&mut out, self.segments.len());
         for segment in &self.segments {
             segment.encode_into(&mut out);
         }
-        frame::wrap(MAGIC, VERSION, &out)
+        frame::wrap(MAGIC, *VERSIONS.end(), &out)
     }
 
     /// The manifest that a file holds.
@@ -159,7 +160,7 @@ impl Manifest {
     ///
     /// [`DecodeError`] when the bytes are none.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (format, payload) = frame::unwrap(MAGIC, VERSION, bytes)?;
+        let payload = frame::unwrap(MAGIC, VERSIONS, bytes)?;
         let mut reader = Reader::new(payload);
         let version = reader.u64()?;
         let shard = ShardId(reader.u64()?);
@@ -176,9 +177,9 @@ impl Manifest {
         let rows = reader.u64()?;
         let digest = ContentDigest(reader.u128()?);
         let name = read_name(&mut reader)?;
-        let dedup = DedupFile { name, bytes: reader.u64()?, checksum: reader.u32()? };
+        let dedup = DedupFile { name, bytes: reader.u64()?, hash: FileHash(reader.u128()?) };
         let count = reader.count(SEGMENT_BYTES_MIN)?;
-        let segments = (0..count).map(|_| SegmentMeta::read(&mut reader, format));
+        let segments = (0..count).map(|_| SegmentMeta::read(&mut reader));
         let segments = segments.collect::<Result<_, _>>()?;
         reader.end()?;
         Ok(Self { version, shard, applied, phase, last_stamp, rows, digest, dedup, segments })
@@ -210,7 +211,7 @@ impl SegmentMeta {
         out.extend_from_slice(&self.min_time.get().to_le_bytes());
         out.extend_from_slice(&self.max_time.get().to_le_bytes());
         out.extend_from_slice(&self.bytes.to_le_bytes());
-        out.extend_from_slice(&self.checksum.to_le_bytes());
+        out.extend_from_slice(&self.hash.0.to_le_bytes());
         out.extend_from_slice(&self.first_index.get().to_le_bytes());
         out.extend_from_slice(&self.last_index.get().to_le_bytes());
         self.hours.encode_into(out);
@@ -218,27 +219,22 @@ impl SegmentMeta {
         out.push(self.stage as u8);
     }
 
-    fn read(reader: &mut Reader<'_>, format: u16) -> Result<Self, DecodeError> {
-        let mut meta = Self {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
             name: read_name(reader)?,
             rows: reader.u64()?,
             digest: ContentDigest(reader.u128()?),
             min_time: TimestampNs(reader.i64()?),
             max_time: TimestampNs(reader.i64()?),
             bytes: reader.u64()?,
-            checksum: reader.u32()?,
+            hash: FileHash(reader.u128()?),
             first_index: LogIndex(reader.u64()?),
             last_index: LogIndex(reader.u64()?),
             hours: EventHours::read(reader)?,
-            class: RetentionClass::default(),
-            stage: Stage::default(),
-        };
-        if format >= STAGED_VERSION {
-            meta.class = RetentionClass(reader.u8()?);
-            meta.stage = Stage::from_number(reader.u8()?)
-                .ok_or_else(|| reader.refuse("an unknown stage of a segment"))?;
-        }
-        Ok(meta)
+            class: RetentionClass(reader.u8()?),
+            stage: Stage::from_number(reader.u8()?)
+                .ok_or_else(|| reader.refuse("an unknown stage of a segment"))?,
+        })
     }
 }
 

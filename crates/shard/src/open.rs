@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use varve_env::Disk;
-use varve_types::{LogIndex, ShardId};
+use varve_types::{LogIndex, ShardId, TimestampNs};
 
 use crate::apply::State;
 use crate::codec::DecodeError;
 use crate::dedup::Dedup;
 use crate::manifest::Manifest;
 use crate::segment::{SegmentError, SegmentHandle};
-use crate::{Origin, Phase, Shard, ShardOptions, ShardReader, ShardView, files};
+use crate::{FileHash, Origin, Phase, Shard, ShardOptions, ShardReader, ShardView, files};
 
 /// Why a shard does not open.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +71,24 @@ pub enum Damage {
     #[error(transparent)]
     Bytes(#[from] DecodeError),
     /// It is another file than the manifest means.
-    #[error("its length or checksum differs from the manifest's")]
-    Differs,
+    #[error(
+        "it has {} bytes and the hash {}, where the manifest says {} and {}",
+        found.0, found.1, named.0, named.1
+    )]
+    Differs {
+        /// The length and hash of what is there.
+        found: (u64, FileHash),
+        /// Those that the manifest gives.
+        named: (u64, FileHash),
+    },
+    /// It is of another moment than the manifest.
+    #[error("its last stamp is {found}, where the manifest's is {named}")]
+    OtherStamp {
+        /// The last stamp in it.
+        found: TimestampNs,
+        /// That of the manifest.
+        named: TimestampNs,
+    },
     /// It is another shard's.
     #[error("it is the manifest of shard {0}")]
     OtherShard(ShardId),
@@ -214,7 +230,7 @@ fn read_dedup(
     disk: &dyn Disk,
     dir: &Path,
     manifest: &Manifest,
-) -> Result<(Dedup, varve_types::TimestampNs), OpenError> {
+) -> Result<(Dedup, TimestampNs), OpenError> {
     let path = dir.join(&manifest.dedup.name);
     let bytes = match files::read_whole(disk, &path) {
         Ok(bytes) => bytes,
@@ -223,13 +239,17 @@ fn read_dedup(
         }
         Err(error) => return try_disk("reading", &path, Err(error)),
     };
-    let found = (bytes.len() as u64, crc32c::crc32c(&bytes));
-    if found != (manifest.dedup.bytes, manifest.dedup.checksum) {
-        return Err(OpenError::Damaged { path, damage: Damage::Differs });
+    let found = (bytes.len() as u64, FileHash::of(&bytes));
+    let named = (manifest.dedup.bytes, manifest.dedup.hash);
+    if found != named {
+        return Err(OpenError::Damaged { path, damage: Damage::Differs { found, named } });
     }
     match Dedup::decode(&bytes) {
         Ok((dedup, stamp)) if stamp == manifest.last_stamp => Ok((dedup, stamp)),
-        Ok(_) => Err(OpenError::Damaged { path, damage: Damage::Differs }),
+        Ok((_, found)) => {
+            let damage = Damage::OtherStamp { found, named: manifest.last_stamp };
+            Err(OpenError::Damaged { path, damage })
+        }
         Err(error) => Err(OpenError::Damaged { path, damage: error.into() }),
     }
 }

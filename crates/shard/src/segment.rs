@@ -11,7 +11,7 @@ use bytes::Bytes;
 use varve_columnar::{FormatError, PageSource, Segment, Table};
 use varve_env::{Disk, DiskFile, OpenMode};
 
-use crate::SegmentMeta;
+use crate::{FileHasher, SegmentMeta};
 
 /// Bytes read at once when a whole file is checked.
 const VERIFY_CHUNK_BYTES: u64 = 1 << 20;
@@ -103,17 +103,17 @@ impl SegmentHandle {
     ///
     /// Says what is damaged.
     pub fn verify(&self) -> Result<(), SegmentError> {
-        let mut checksum = 0;
+        let mut hasher = FileHasher::default();
         let mut at = 0;
         while at < self.meta.bytes {
             let len = VERIFY_CHUNK_BYTES.min(self.meta.bytes - at);
             let mut chunk = vec![0; usize::try_from(len).map_err(io::Error::other)?];
             self.file.read_exact_at(&mut chunk, at)?;
-            checksum = crc32c::crc32c_append(checksum, &chunk);
+            hasher.update(&chunk);
             at += len;
         }
-        if checksum != self.meta.checksum {
-            return Err(SegmentError::Differs { what: "checksum" });
+        if hasher.hash() != self.meta.hash {
+            return Err(SegmentError::Differs { what: "hash" });
         }
         Ok(self.segment.verify()?)
     }

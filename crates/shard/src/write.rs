@@ -16,7 +16,7 @@ use varve_types::{LogIndex, RetentionClass};
 use crate::files::{self, Draft};
 use crate::manifest::{Manifest, Stage};
 use crate::segment::{SegmentError, SegmentHandle};
-use crate::{EventHours, SegmentMeta};
+use crate::{EventHours, FileHash, SegmentMeta};
 
 /// Why files were not written.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +110,7 @@ impl Unpublished {
             .ok_or_else(|| refused(SegmentError::Differs { what: "number of rows" }))?;
         let mut hours = EventHours::default();
         summary.hours.iter().for_each(|(hour, rows)| hours.add_hour(*hour, *rows));
-        let (bytes, checksum) = self.finish("syncing", draft)?;
+        let (bytes, hash) = self.finish("syncing", draft)?;
         let meta = SegmentMeta {
             name: self.names.last().cloned().unwrap_or_default(),
             rows: summary.rows,
@@ -118,7 +118,7 @@ impl Unpublished {
             min_time,
             max_time,
             bytes,
-            checksum,
+            hash,
             first_index: lineage.first_index,
             last_index: lineage.last_index,
             hours,
@@ -128,19 +128,23 @@ impl Unpublished {
         SegmentHandle::open(&*self.disk, &self.dir, meta).map(Arc::new).map_err(refused)
     }
 
-    /// Writes a small file whole. Answers its length and checksum.
+    /// Writes a small file whole. Answers its length and hash.
     pub(crate) fn write_whole(
         &mut self,
         name: &str,
         bytes: &[u8],
-    ) -> Result<(u64, u32), WriteError> {
+    ) -> Result<(u64, FileHash), WriteError> {
         let path = self.dir.join(name);
         let mut draft = disk("creating", &path, Draft::begin(&self.disk, path.clone()))?;
         disk("writing", &path, draft.write(bytes))?;
         self.finish("writing", draft)
     }
 
-    fn finish(&mut self, action: &'static str, draft: Draft) -> Result<(u64, u32), WriteError> {
+    fn finish(
+        &mut self,
+        action: &'static str,
+        draft: Draft,
+    ) -> Result<(u64, FileHash), WriteError> {
         let path = draft.path().to_owned();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let finished = disk(action, &path, draft.finish())?;

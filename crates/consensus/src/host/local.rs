@@ -42,6 +42,9 @@ pub(crate) struct Replica {
     started: Instant,
     /// Whether a change of the group's members is under way.
     seating: AtomicBool,
+    /// Held while a snapshot is installed: what one leaves unused is removed after it, and that may
+    /// be what another is made of.
+    pub(super) installing: tokio::sync::Mutex<()>,
 }
 
 impl Local {
@@ -185,7 +188,8 @@ impl Inner {
         self.upkeep.merges.offer(id);
         let flusher = tokio::spawn(flush_whenever_due(Arc::clone(&home), group.raft.clone()));
         let (started, seating) = (Instant::now(), AtomicBool::new(false));
-        Ok(Replica { group, home, flusher, started, seating })
+        let installing = tokio::sync::Mutex::default();
+        Ok(Replica { group, home, flusher, started, seating, installing })
     }
 
     /// Whether a group that had a log may have lost it: one that never began has none either,

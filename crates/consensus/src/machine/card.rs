@@ -1,6 +1,6 @@
 //! What a file is to be, whoever has it; and what all files of a shard are together.
 
-use varve_shard::Manifest;
+use varve_shard::{FileHash, Manifest};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::catalog::FilesDigest;
@@ -12,8 +12,8 @@ pub(crate) struct FileCard {
     pub(crate) name: String,
     /// Its length.
     pub(crate) bytes: u64,
-    /// The CRC-32C of all of it.
-    pub(crate) checksum: u32,
+    /// The hash of all of it.
+    pub(crate) hash: FileHash,
 }
 
 impl FileCard {
@@ -22,28 +22,27 @@ impl FileCard {
 
     /// A file that is these bytes.
     pub(crate) fn of(name: &str, bytes: &[u8]) -> Self {
-        let checksum = crc32c::crc32c(bytes);
-        Self { name: name.to_owned(), bytes: bytes.len() as u64, checksum }
+        Self { name: name.to_owned(), bytes: bytes.len() as u64, hash: FileHash::of(bytes) }
     }
 }
 
 /// The files that a manifest names.
 pub(crate) fn cards(manifest: &Manifest) -> Vec<FileCard> {
-    let card = |name: &String, bytes, checksum| FileCard { name: name.clone(), bytes, checksum };
+    let card = |name: &String, bytes, hash| FileCard { name: name.clone(), bytes, hash };
     let dedup = &manifest.dedup;
-    let dedup = card(&dedup.name, dedup.bytes, dedup.checksum);
+    let dedup = card(&dedup.name, dedup.bytes, dedup.hash);
     let segments = manifest.segments.iter();
-    let segments = segments.map(|meta| card(&meta.name, meta.bytes, meta.checksum));
+    let segments = segments.map(|meta| card(&meta.name, meta.bytes, meta.hash));
     [dedup].into_iter().chain(segments).collect()
 }
 
 /// What the segments of a manifest are, in its order: the same rows, cut and encoded alike, and as
 /// far merged.
 pub(crate) fn files_digest(manifest: &Manifest) -> FilesDigest {
-    let mut all = Vec::with_capacity(29 * manifest.segments.len());
+    let mut all = Vec::with_capacity(41 * manifest.segments.len());
     for segment in &manifest.segments {
         all.extend_from_slice(&segment.bytes.to_le_bytes());
-        all.extend_from_slice(&segment.checksum.to_le_bytes());
+        all.extend_from_slice(&segment.hash.0.to_le_bytes());
         all.extend_from_slice(&segment.digest.0.to_le_bytes());
         all.push(segment.stage as u8);
     }

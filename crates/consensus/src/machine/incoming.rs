@@ -1,17 +1,18 @@
 //! Files on their way from a peer to this disk, until all of them are here.
 //!
 //! ```text
-//! incoming/5eb63bbb-1048576-seg-…   CRC-32C, length and name of what the file is to be
+//! incoming/5eb63bbbe01eeed0…-1048576-seg-…   hash, length and name of what the file is to be
 //! ```
 //!
-//! A file grows from its front. It counts only once its checksum was found right; what is not
-//! what it claims is removed and comes again. Everything here blocks.
+//! A file grows from its front. It counts only once its hash was found right; what is not what it
+//! claims is removed and comes again. Everything here blocks.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use varve_env::{Disk, DiskFile, OpenMode};
+use varve_shard::{FileHash, FileHasher};
 
 use super::FileCard;
 
@@ -38,7 +39,7 @@ impl Incoming {
 
     /// Where a file is while it comes.
     pub(crate) fn path(&self, file: &FileCard) -> PathBuf {
-        self.dir.join(format!("{:08x}-{}-{}", file.checksum, file.bytes, file.name))
+        self.dir.join(format!("{}-{}-{}", file.hash, file.bytes, file.name))
     }
 
     /// How many bytes of a file are here, from its front.
@@ -77,7 +78,7 @@ impl Incoming {
             return Ok(false);
         }
         let copy = |at, piece: &[u8]| self.write(file, at, piece);
-        if read_all(&*source, file.bytes, copy)? == file.checksum {
+        if read_all(&*source, file.bytes, copy)? == file.hash {
             return Ok(true);
         }
         self.remove(file)?;
@@ -89,10 +90,9 @@ impl Incoming {
     pub(crate) fn verify(&self, file: &FileCard) -> io::Result<()> {
         let open = self.disk.open(&self.path(file), OpenMode::Write)?;
         let len = open.len()?;
-        let found = if len == file.bytes { read_all(&*open, len, |_, _| Ok(()))? } else { 0 };
-        if (len, found) != (file.bytes, file.checksum) {
+        if len != file.bytes || read_all(&*open, len, |_, _| Ok(()))? != file.hash {
             self.remove(file)?;
-            let what = format!("{} came with another length or checksum than its own", file.name);
+            let what = format!("{} came with another length or hash than its own", file.name);
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         open.sync_data()?;
@@ -123,20 +123,20 @@ impl Incoming {
     }
 }
 
-/// Reads a file from its front, hands each piece on, and answers the CRC-32C of all of it.
+/// Reads a file from its front, hands each piece on, and answers the hash of all of it.
 fn read_all(
     file: &dyn DiskFile,
     bytes: u64,
     mut each: impl FnMut(u64, &[u8]) -> io::Result<()>,
-) -> io::Result<u32> {
-    let (mut at, mut checksum) = (0, 0);
+) -> io::Result<FileHash> {
+    let (mut at, mut hasher) = (0, FileHasher::default());
     while at < bytes {
         let piece = PIECE_BYTES.min(bytes - at);
         let mut buffer = vec![0; usize::try_from(piece).map_err(io::Error::other)?];
         file.read_exact_at(&mut buffer, at)?;
-        checksum = crc32c::crc32c_append(checksum, &buffer);
+        hasher.update(&buffer);
         each(at, &buffer)?;
         at += piece;
     }
-    Ok(checksum)
+    Ok(hasher.hash())
 }

@@ -15,7 +15,7 @@ use crate::catalog::FilesDigest;
 use crate::codec::{CodecError, Reader, Writer};
 use crate::machine::{Applied, FileCard};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A question about a shard's files.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,23 +1,24 @@
 //! A snapshot's way from one replica to another: the offer, which names every file with its
-//! length and checksum; of what the receiver lacks the pieces; then the order to install them.
+//! length and hash; of what the receiver lacks the pieces; then the order to install them.
 //!
 //! ```text
 //! offer   = version u8, files; answered with how many bytes of each are there, from its front
 //! piece   = version u8, file, offset u64, bytes to the end
 //! install = version u8, vote, position, files
-//! file    = name, length u64, CRC-32C u32 in a u64
+//! file    = name, length u64, hash u128
 //! ```
 //!
 //! Files of different transfers never mix, because each is known by what it is to be; so a
 //! transfer that broke off goes on where it was, even from another leader.
 
 use bytes::Bytes;
+use varve_shard::FileHash;
 
 use crate::codec::{CodecError, Position, Reader, Writer, read_vote, write_vote};
 use crate::machine::FileCard;
 use crate::raft_types::Vote;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// What is to be sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -126,13 +127,12 @@ impl SnapshotInstall {
 pub(super) fn write_card(writer: &mut Writer, card: &FileCard) {
     writer.bytes(card.name.as_bytes());
     writer.u64(card.bytes);
-    writer.u64(u64::from(card.checksum));
+    writer.u128(card.hash.0);
 }
 
 pub(super) fn read_card(reader: &mut Reader) -> Result<FileCard, CodecError> {
     let (name, bytes) = (read_name(reader)?, reader.u64()?);
-    let checksum = u32::try_from(reader.u64()?).map_err(|_| reader.impossible("checksum"))?;
-    Ok(FileCard { name, bytes, checksum })
+    Ok(FileCard { name, bytes, hash: FileHash(reader.u128()?) })
 }
 
 /// A plain file name: nothing that a peer sends may name a file elsewhere.

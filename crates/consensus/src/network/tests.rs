@@ -4,6 +4,7 @@ use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use varve_shard::FileHash;
 use varve_types::{ContentDigest, LogIndex};
 
 use super::*;
@@ -11,8 +12,8 @@ use crate::catalog::FilesDigest;
 use crate::machine::{Applied, FileCard};
 
 fn card() -> impl Strategy<Value = FileCard> {
-    ("[a-z0-9][a-z0-9._-]{0,40}", any::<u64>(), any::<u32>())
-        .prop_map(|(name, bytes, checksum)| FileCard { name, bytes, checksum })
+    ("[a-z0-9][a-z0-9._-]{0,40}", any::<u64>(), any::<u128>())
+        .prop_map(|(name, bytes, hash)| FileCard { name, bytes, hash: FileHash(hash) })
 }
 
 fn reply() -> impl Strategy<Value = FilesReply> {
@@ -106,7 +107,7 @@ proptest! {
 #[test]
 fn names_that_lead_elsewhere_are_refused() {
     for name in ["", ".", "..", "a/b", "/etc/passwd", "a\\b", ".hidden", &"a".repeat(201)] {
-        let file = FileCard { name: name.to_owned(), bytes: 1, checksum: 1 };
+        let file = FileCard { name: name.to_owned(), bytes: 1, hash: FileHash(1) };
         assert!(SnapshotOffer::decode(SnapshotOffer { files: vec![file] }.encode()).is_err());
     }
 }

@@ -11,6 +11,7 @@
 //! Numbers without a width are varints. Producers and parts ascend.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 use varve_types::{BatchDigest, Epoch, ProducerId, ProducerKey, Sequence, TenantId, TimestampNs};
 
@@ -21,7 +22,8 @@ use crate::codec::{DecodeError, Reader, put_len, put_prefixed, put_range, put_va
 use crate::frame;
 
 const MAGIC: &[u8; 8] = b"VARVEDUP";
-const VERSION: u16 = 1;
+/// Versions that are read; the last is written.
+const VERSIONS: RangeInclusive<u16> = 1..=1;
 const PRODUCER_BYTES_MIN: usize = 1 + 2 + 1 + 8 + 1 + PART_BYTES_MIN;
 const PART_BYTES_MIN: usize = 1 + 2 + 4 + 16;
 
@@ -46,12 +48,12 @@ impl Dedup {
                 out.extend_from_slice(&part.digest.0.to_le_bytes());
             }
         }
-        frame::wrap(MAGIC, VERSION, &out)
+        frame::wrap(MAGIC, *VERSIONS.end(), &out)
     }
 
     /// The table in these bytes, and the last stamp.
     pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, TimestampNs), DecodeError> {
-        let (_, payload) = frame::unwrap(MAGIC, VERSION, bytes)?;
+        let payload = frame::unwrap(MAGIC, VERSIONS, bytes)?;
         let mut reader = Reader::new(payload);
         let last_stamp = TimestampNs(reader.i64()?);
         let mut table = Self::default();

@@ -229,6 +229,10 @@ impl Drop for Cluster {
             let last = lines[lines.len().saturating_sub(SAID_LINES)..].join("\n");
             eprintln!("\n--- node at place {place}\n{last}");
         }
+        for (place, node) in self.nodes.iter_mut().enumerate() {
+            node.dir.disable_cleanup(true);
+            eprintln!("the data of place {place} stays in {}", node.dir.path().display());
+        }
     }
 }
 

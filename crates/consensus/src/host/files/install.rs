@@ -80,6 +80,11 @@ impl Inner {
         install: SnapshotInstall,
     ) -> Result<Bytes, ReceiveError> {
         let incoming = self.incoming(group)?;
+        let replica = group.as_shard().and_then(|shard| self.replica(shard));
+        let _alone = match &replica {
+            Some(replica) => Some(replica.installing.lock().await),
+            None => None,
+        };
         let (disk, blocking) = (Arc::clone(&self.env.disk), self.env.blocking.clone());
         let (files, come) = (install.files, incoming.clone());
         let verify = move || verified(&*disk, &blocking, &come, files);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use varve_env::{Disk, DiskFile, OpenMode};
-use varve_shard::Manifest;
+use varve_shard::{FileHasher, Manifest};
 use varve_types::ShardId;
 
 use crate::catalog::ShardState;
@@ -157,7 +157,7 @@ impl Inner {
             Ok(None) => return Err(format!("{}: its length is another", path.display())),
             Err(error) => return damage_of(&path, &error),
         };
-        let (mut at, mut checksum) = (0, 0);
+        let (mut at, mut hasher) = (0, FileHasher::default());
         while at < card.bytes {
             let piece = PIECE_BYTES.min(card.bytes - at);
             if let Some(pace) = pace {
@@ -168,19 +168,20 @@ impl Inner {
             let read = move || {
                 let mut buffer = vec![0; usize::try_from(piece).map_err(io::Error::other)?];
                 file.read_exact_at(&mut buffer, offset)?;
-                Ok::<_, io::Error>(crc32c::crc32c_append(checksum, &buffer))
+                hasher.update(&buffer);
+                Ok::<_, io::Error>(hasher)
             };
-            checksum = match self.env.blocking.run(read).await {
-                Ok(checksum) => checksum,
+            hasher = match self.env.blocking.run(read).await {
+                Ok(hasher) => hasher,
                 Err(error) => return damage_of(&path, &error),
             };
             self.upkeep.repairs.count_scrubbed(piece);
             at += piece;
         }
-        if checksum == card.checksum {
+        if hasher.hash() == card.hash {
             Ok(())
         } else {
-            Err(format!("{}: its checksum does not match", path.display()))
+            Err(format!("{}: its hash does not match", path.display()))
         }
     }
 

@@ -11,7 +11,7 @@ use expect_test::expect_file;
 use varve_types::{ContentDigest, LogIndex, RetentionClass, TimestampNs};
 
 use super::*;
-use crate::EventHours;
+use crate::{EventHours, FileHash};
 
 fn parse(number: usize, word: &str) -> SegmentMeta {
     let is_final = word.ends_with('!');
@@ -28,7 +28,7 @@ fn parse(number: usize, word: &str) -> SegmentMeta {
         min_time: TimestampNs(hour),
         max_time: TimestampNs(hour),
         bytes: digits.parse::<u64>().expect("a size") * unit,
-        checksum: 0,
+        hash: FileHash::default(),
         first_index: LogIndex(number as u64),
         last_index: LogIndex(number as u64),
         hours: EventHours::default(),

@@ -130,7 +130,7 @@ impl Inner {
         self.require_room(bytes_in).await?;
         while !job.is_done() {
             let began = Instant::now();
-            let step = self.env.blocking.run(move || {
+            let step = self.env.blocking.run_in_background(move || {
                 let written = job.step()?;
                 Ok::<_, MergeError>((job, written))
             });
@@ -143,7 +143,7 @@ impl Inner {
                 return Ok(());
             }
         }
-        let merged = self.env.blocking.run(move || job.finish()).await?;
+        let merged = self.env.blocking.run_in_background(move || job.finish()).await?;
         let bytes_out = merged.output_bytes();
         home.swap(merged).await?;
         self.upkeep.merges.count_done(shard, bytes_in, bytes_out);

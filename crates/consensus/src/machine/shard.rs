@@ -144,7 +144,7 @@ impl ShardHome {
         };
         let Some(job) = job else { return Ok(false) };
         let began = Instant::now();
-        let result = self.env.blocking.run(move || job.run()).await;
+        let result = self.env.blocking.run_in_background(move || job.run()).await;
         self.upkeep.flushes.count(result.is_ok(), began.elapsed());
         self.upkeep.tails.relieved();
         let mut shard = self.shard();

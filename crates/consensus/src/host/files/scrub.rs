@@ -171,7 +171,7 @@ impl Inner {
                 hasher.update(&buffer);
                 Ok::<_, io::Error>(hasher)
             };
-            hasher = match self.env.blocking.run(read).await {
+            hasher = match self.env.blocking.run_in_background(read).await {
                 Ok(hasher) => hasher,
                 Err(error) => return damage_of(&path, &error),
             };

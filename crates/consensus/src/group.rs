@@ -69,6 +69,14 @@ fn config() -> Result<Arc<Config>, String> {
     config.validate().map(Arc::new).map_err(|error| error.to_string())
 }
 
+/// The node that leads a group, as far as this replica of it knows.
+pub(crate) fn leader_of(raft: &Raft) -> Option<NodeId> {
+    let metrics = raft.metrics();
+    let metrics = metrics.borrow_watched();
+    let leader = metrics.current_leader?;
+    metrics.membership_config.membership().get_node(&leader).map(|place| place.0)
+}
+
 impl Group {
     /// Starts a replica; what its log holds as committed is applied when this returns.
     pub(crate) async fn start(
@@ -216,10 +224,7 @@ impl Group {
 
     /// The node that leads, as far as this replica knows.
     pub(crate) fn leader(&self) -> Option<NodeId> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let leader = metrics.current_leader?;
-        metrics.membership_config.membership().get_node(&leader).map(|place| place.0)
+        leader_of(&self.raft)
     }
 
     /// Why the core stopped, when it did.

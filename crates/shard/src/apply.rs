@@ -22,7 +22,17 @@ pub(crate) struct State {
     pub(crate) last_stamp: TimestampNs,
     pub(crate) rows: u64,
     pub(crate) digest: ContentDigest,
+    pub(crate) volume: Volume,
     pub(crate) dedup: Dedup,
+}
+
+/// What the blocks that were kept so far come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// How many there were.
+    pub blocks: u64,
+    /// As they were encoded, bytes.
+    pub bytes: u64,
 }
 
 impl State {
@@ -34,6 +44,7 @@ impl State {
             last_stamp: TimestampNs::MIN,
             rows: 0,
             digest: ContentDigest::EMPTY,
+            volume: Volume::default(),
             dedup: Dedup::default(),
         }
     }
@@ -128,6 +139,10 @@ impl State {
         }
         let kept = stored_any
             .then(|| TailBlock::new(index, self.last_stamp, block, dead, bytes.len() as u64));
+        if let Some(block) = &kept {
+            self.volume.blocks += 1;
+            self.volume.bytes += block.encoded_bytes();
+        }
         (Outcome::Block(outcomes), kept)
     }
 }

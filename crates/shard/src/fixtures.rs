@@ -1,4 +1,4 @@
-//! Files of every format version ever released, read for ever.
+//! Files of every format version ever written, read for ever.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,10 @@ use varve_types::{
 
 use crate::dedup::{Dedup, Incoming};
 use crate::manifest::{Applied, DedupFile, Manifest, SegmentMeta, Stage};
-use crate::{EventHours, FileHash, Phase, Position, Successor};
+use crate::{EventHours, FileHash, Phase, Position, Successor, Volume};
 
+const MANIFEST_V1: &[u8] = include_bytes!("../tests/fixtures/manifest-v1");
+const MANIFEST_V2: &[u8] = include_bytes!("../tests/fixtures/manifest-v2");
 const MANIFEST_V3: &[u8] = include_bytes!("../tests/fixtures/manifest-v3");
 const DEDUP_V1: &[u8] = include_bytes!("../tests/fixtures/dedup-v1");
 
@@ -56,6 +58,7 @@ fn manifest() -> Manifest {
         last_stamp: STAMP,
         rows: 400,
         digest: ContentDigest((400u128 << 90) + 154),
+        volume: Volume { blocks: 37, bytes: 70_000 },
         dedup: DedupFile {
             name: "dedup-0000000003.vdup".into(),
             bytes: 300,
@@ -63,6 +66,15 @@ fn manifest() -> Manifest {
         },
         segments: vec![segment(1, 100, 0, Stage::Merged), segment(20, 300, 200, Stage::Final)],
     }
+}
+
+/// What the fixtures of older versions say, and the checksums that they have.
+fn older_manifest() -> (Manifest, Option<Vec<u32>>) {
+    let mut manifest = manifest();
+    manifest.volume = Volume::default();
+    manifest.dedup.hash = FileHash::default();
+    manifest.segments.iter_mut().for_each(|segment| segment.hash = FileHash::default());
+    (manifest, Some(vec![5, 0xdead_beef, 0xdead_beef]))
 }
 
 /// What the fixture's table remembers.
@@ -93,6 +105,12 @@ fn dedup() -> Dedup {
 
 #[test]
 fn every_version_of_the_manifest_and_of_the_dedup_file_is_read() {
+    let (mut first, checksums) = older_manifest();
+    for segment in &mut first.segments {
+        (segment.class, segment.stage) = (RetentionClass(0), Stage::Flushed);
+    }
+    assert_eq!(Manifest::decode_any(MANIFEST_V1), Ok((first, checksums)));
+    assert_eq!(Manifest::decode_any(MANIFEST_V2), Ok(older_manifest()));
     assert_eq!(Manifest::decode(MANIFEST_V3), Ok(manifest()));
     assert_eq!(Dedup::decode(DEDUP_V1), Ok((dedup(), STAMP)));
     assert_eq!(manifest().encode(), MANIFEST_V3, "version 3 is what is written");
@@ -102,26 +120,25 @@ fn every_version_of_the_manifest_and_of_the_dedup_file_is_read() {
 #[test]
 fn no_damage_to_a_manifest_goes_unseen_and_none_panics() {
     let mut said = BTreeSet::new();
-    let payload_end = MANIFEST_V3.len() - 4;
-    for at in 0..MANIFEST_V3.len() {
-        for flip in [0x01, 0x80, 0xff] {
-            let mut bytes = MANIFEST_V3.to_vec();
-            bytes[at] ^= flip;
-            said.insert(Manifest::decode(&bytes).expect_err("is seen").what);
-            if (18..payload_end).contains(&at) {
-                // Past the checksum, so that the structure's own checks are met too.
-                let framed = crate::frame::wrap(b"VARVEMAN", 3, &bytes[18..payload_end]);
-                if let Err(error) = Manifest::decode(&framed) {
-                    said.insert(error.what);
+    for (version, fixture) in [(1, MANIFEST_V1), (2, MANIFEST_V2), (3, MANIFEST_V3)] {
+        let payload_end = fixture.len() - 4;
+        for at in 0..fixture.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut bytes = fixture.to_vec();
+                bytes[at] ^= flip;
+                said.insert(Manifest::decode_any(&bytes).expect_err("is seen").what);
+                if (18..payload_end).contains(&at) {
+                    // Past the checksum, so that the structure's own checks are met too.
+                    let framed = crate::frame::wrap(b"VARVEMAN", version, &bytes[18..payload_end]);
+                    if let Err(error) = Manifest::decode_any(&framed) {
+                        said.insert(error.what);
+                    }
                 }
             }
+            said.insert(Manifest::decode_any(&fixture[..at]).expect_err("is seen").what);
         }
-        said.insert(Manifest::decode(&MANIFEST_V3[..at]).expect_err("is seen").what);
     }
-    for never_released in [0, 1, 2] {
-        let framed = crate::frame::wrap(b"VARVEMAN", never_released, &[]);
-        said.insert(Manifest::decode(&framed).expect_err("is older").what);
-    }
+    said.insert(Manifest::decode(MANIFEST_V2).expect_err("is older").what);
     let newer = crate::frame::wrap(b"VARVEMAN", 4, &[]);
     said.insert(Manifest::decode(&newer).expect_err("is newer").what);
     let said: Vec<&str> = said.into_iter().collect();
@@ -138,8 +155,8 @@ fn no_damage_to_a_manifest_goes_unseen_and_none_panics() {
         it counts more than there is
         it does not begin as this kind of file does
         it ends too early
+        it is of an older version, without hashes
         its checksum does not match
-        its format version is one that no release wrote
         its format version is unknown: a newer release wrote it
         there are bytes after its end"#]]
     .assert_eq(&said.join("\n"));

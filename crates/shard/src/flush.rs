@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use varve_columnar::{SegmentBuilder, SegmentOptions};
 use varve_env::Disk;
+use varve_types::{ContentDigest, LogIndex};
 
 use crate::apply::State;
 use crate::dedup::Dedup;
@@ -14,7 +15,7 @@ use crate::manifest::{Applied, DedupFile, Manifest, Stage};
 use crate::plan::{self, Run};
 use crate::segment::SegmentHandle;
 use crate::write::{Lineage, Unpublished, WriteError, build_error};
-use crate::{ShardOptions, TailBlock};
+use crate::{SegmentMeta, ShardOptions, TailBlock};
 
 /// A tail to be written out, as of one index. Taking it costs little; run it where blocking is
 /// allowed, and hand the result to [`crate::Shard::finish_flush`].
@@ -29,6 +30,60 @@ pub struct FlushJob {
     pub(crate) tail: Vec<Arc<TailBlock>>,
     pub(crate) state: State,
     pub(crate) applied: Applied,
+    pub(crate) borrowed: Vec<Borrowed>,
+}
+
+/// What a flush is to write: the rows of the entries after one, up to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    after: Option<LogIndex>,
+    to: LogIndex,
+    /// Rows, and their digest, up to the first and up to the last.
+    durable: (u64, ContentDigest),
+    applied: (u64, ContentDigest),
+}
+
+/// A segment that another replica wrote, and its file on this disk, whole and durable.
+#[derive(Debug)]
+pub struct Borrowed {
+    /// As the other replica's manifest has it.
+    pub meta: SegmentMeta,
+    /// Where its file is.
+    pub path: PathBuf,
+}
+
+impl Gap {
+    /// `None` when there are no rows in between.
+    pub(crate) fn between(durable: Option<&Manifest>, state: &State) -> Option<Self> {
+        let gap = Self {
+            after: durable.and_then(|manifest| Some(manifest.applied.as_ref()?.index)),
+            to: state.applied?,
+            durable: durable
+                .map_or((0, ContentDigest::EMPTY), |durable| (durable.rows, durable.digest)),
+            applied: (state.rows, state.digest),
+        };
+        (gap.durable != gap.applied).then_some(gap)
+    }
+
+    /// The last entry whose rows it has.
+    #[must_use]
+    pub const fn to(&self) -> LogIndex {
+        self.to
+    }
+
+    /// The segments of another replica that are just these rows; `None` when no choice of them is.
+    #[must_use]
+    pub fn find_in(&self, manifest: &Manifest) -> Option<Vec<SegmentMeta>> {
+        let within =
+            |meta: &&SegmentMeta| Some(meta.first_index) > self.after && meta.last_index <= self.to;
+        let metas: Vec<SegmentMeta> = manifest.segments.iter().filter(within).cloned().collect();
+        let (mut rows, mut digest) = self.durable;
+        for meta in &metas {
+            rows = rows.saturating_add(meta.rows);
+            digest += meta.digest;
+        }
+        ((rows, digest) == self.applied).then_some(metas)
+    }
 }
 
 /// What a flush made durable.
@@ -37,6 +92,15 @@ pub struct Flushed {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) segments: Vec<Arc<SegmentHandle>>,
     pub(crate) blocks: usize,
+    pub(crate) is_borrowed: bool,
+}
+
+impl Flushed {
+    /// Whether another replica wrote it.
+    #[must_use]
+    pub const fn is_borrowed(&self) -> bool {
+        self.is_borrowed
+    }
 }
 
 /// Why a tail was not written out. Nothing is lost: it stays in memory and in the log.
@@ -70,23 +134,34 @@ impl FlushError {
 }
 
 impl FlushJob {
+    /// What it writes.
+    #[must_use]
+    pub fn gap(&self) -> Option<Gap> {
+        Gap::between(self.base.as_deref(), &self.state)
+    }
+
+    /// Has it take these segments, which must be those of its gap, instead of writing its own. It
+    /// writes its own when they cannot be taken.
+    pub fn borrow(mut self, segments: Vec<Borrowed>) -> Self {
+        self.borrowed = segments;
+        self
+    }
+
     /// Writes the tail out. Blocks.
     ///
     /// # Errors
     ///
     /// The disk refused, or what was written does not add up. The files written so far are named
     /// by no manifest, and are removed.
-    pub fn run(self) -> Result<Flushed, FlushError> {
-        let mut files = Unpublished::new(Arc::clone(&self.disk), self.dir.clone(), self.number);
+    pub fn run(mut self) -> Result<Flushed, FlushError> {
+        let taken = self.take_borrowed();
+        let is_borrowed = taken.is_some();
+        let (mut files, segments) = match taken {
+            Some(taken) => taken,
+            None => self.write_segments()?,
+        };
         let mut metas = self.base.as_ref().map_or_else(Vec::new, |base| base.segments.clone());
-        let mut segments = Vec::new();
-        let runs = plan::cut(&self.tail, &self.options)
-            .map_err(|source| WriteError::Segment { path: self.dir.clone(), source })?;
-        for run in runs {
-            let segment = write_segment(&mut files, &run, self.options.flush_zstd_level)?;
-            metas.push(segment.meta().clone());
-            segments.push(segment);
-        }
+        metas.extend(segments.iter().map(|segment| segment.meta().clone()));
         let manifest = Manifest {
             version: self.number,
             shard: self.state.shard,
@@ -95,6 +170,7 @@ impl FlushJob {
             last_stamp: self.state.last_stamp,
             rows: self.state.rows,
             digest: self.state.digest,
+            volume: self.state.volume,
             dedup: self.write_dedup(&mut files, &self.state.dedup)?,
             segments: metas,
         };
@@ -106,7 +182,39 @@ impl FlushJob {
             });
         }
         files.publish(&manifest, self.base.as_deref())?;
-        Ok(Flushed { manifest: Arc::new(manifest), segments, blocks: self.tail.len() })
+        let (manifest, blocks) = (Arc::new(manifest), self.tail.len());
+        Ok(Flushed { manifest, segments, blocks, is_borrowed })
+    }
+
+    fn unpublished(&self) -> Unpublished {
+        Unpublished::new(Arc::clone(&self.disk), self.dir.clone(), self.number)
+    }
+
+    /// Makes borrowed segments this shard's; `None` when there are none or one of them is not what
+    /// it is to be.
+    fn take_borrowed(&mut self) -> Option<(Unpublished, Vec<Arc<SegmentHandle>>)> {
+        let borrowed = std::mem::take(&mut self.borrowed);
+        let mut files = self.unpublished();
+        let taken = borrowed.into_iter().map(|segment| files.take_segment(segment));
+        match taken.collect::<Result<Vec<_>, _>>() {
+            Ok(segments) if segments.is_empty() => None,
+            Ok(segments) => Some((files, segments)),
+            Err(error) => {
+                tracing::warn!(
+                    "{error}; it was written by another node, and is built here instead"
+                );
+                None
+            }
+        }
+    }
+
+    fn write_segments(&self) -> Result<(Unpublished, Vec<Arc<SegmentHandle>>), FlushError> {
+        let mut files = self.unpublished();
+        let runs = plan::cut(&self.tail, &self.options)
+            .map_err(|source| WriteError::Segment { path: self.dir.clone(), source })?;
+        let write = |run| write_segment(&mut files, &run, self.options.flush_zstd_level);
+        let segments = runs.into_iter().map(write).collect::<Result<_, _>>()?;
+        Ok((files, segments))
     }
 
     fn write_dedup(&self, files: &mut Unpublished, dedup: &Dedup) -> Result<DedupFile, WriteError> {

@@ -23,12 +23,13 @@ pub(crate) fn wrap(magic: &[u8; 8], version: u16, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Takes a payload out of its envelope, checked. Versions that are not among `versions` are refused.
+/// Takes a payload out of its envelope, checked, and says of which version it is. Others than
+/// `versions` are refused.
 pub(crate) fn unwrap<'a>(
     magic: &[u8; 8],
     versions: RangeInclusive<u16>,
     bytes: &'a [u8],
-) -> Result<&'a [u8], DecodeError> {
+) -> Result<(u16, &'a [u8]), DecodeError> {
     let mut reader = Reader::new(bytes);
     if reader.take(8)? != magic {
         return Err(DecodeError { offset: 0, what: "it does not begin as this kind of file does" });
@@ -45,12 +46,10 @@ pub(crate) fn unwrap<'a>(
         return Err(DecodeError { offset: checked, what: "its checksum does not match" });
     }
     if !versions.contains(&version) {
-        let what = if version > *versions.end() {
-            "its format version is unknown: a newer release wrote it"
-        } else {
-            "its format version is one that no release wrote"
-        };
-        return Err(DecodeError { offset: 8, what });
+        return Err(DecodeError {
+            offset: 8,
+            what: "its format version is unknown: a newer release wrote it",
+        });
     }
-    Ok(payload)
+    Ok((version, payload))
 }

@@ -55,6 +55,7 @@ mod times;
 mod view;
 mod write;
 
+pub use apply::Volume;
 pub use catalogue::{
     CATALOGUE_VALUE_BYTES_MAX, Catalogue, CatalogueDamage, CatalogueError, ShardRecord,
 };
@@ -63,7 +64,7 @@ pub use codec::DecodeError;
 pub use command::{Command, Successor};
 pub use event_hours::{EVENT_HOUR_ENTRIES_MAX, EVENT_SPANS_BYTES_MAX, EventHours, EventSpans};
 pub use file_hash::{FileHash, FileHasher};
-pub use flush::{FlushError, FlushJob, Flushed};
+pub use flush::{Borrowed, FlushError, FlushJob, Flushed, Gap};
 pub use manifest::{Applied, DedupFile, Manifest, SegmentMeta, Stage};
 pub use merge::{
     Choice, MergeError, MergeJob, Merged, SwapJob, Swapped, choose as choose_merge,

@@ -5,6 +5,7 @@
 //! payload   version u64 | shard u64
 //!           | applied u8 (0: nothing, 1: index u64, position length, position)
 //!           | phase | last stamp i64 | rows u64 | digest u128
+//!           | volume: blocks u64, bytes u64
 //!           | dedup file: name | bytes u64 | hash u128
 //!           | count | segment…
 //! segment   name | rows u64 | digest u128 | min time i64 | max time i64 | bytes u64
@@ -12,8 +13,9 @@
 //!           | stage u8
 //! ```
 //!
-//! Hashes are [`FileHash`]. Versions 1 and 2 were never released and are not read: they knew files by
-//! a CRC, which cannot tell them apart.
+//! Hashes are [`FileHash`]. Versions 1 and 2 have a CRC-32C u32 in the place of each, and no volume:
+//! one of them is replaced when its shard is opened, once its files were found right. Version 1 had
+//! neither class nor stage either: its segments are of class 0, as they were flushed.
 //! Names are length and text; a name is a plain file name in the shard's folder. The position is
 //! whatever the caller keeps with an index (its log id, its membership): opaque here.
 
@@ -24,12 +26,16 @@ use bytes::Bytes;
 use varve_types::{ContentDigest, LogIndex, RetentionClass, ShardId, TimestampNs};
 
 use crate::codec::{DecodeError, Reader, put_len, put_prefixed};
-use crate::{EventHours, FileHash, Phase, files, frame};
+use crate::{EventHours, FileHash, Phase, Volume, files, frame};
 
 const MAGIC: &[u8; 8] = b"VARVEMAN";
 /// Versions that are read; the last is written.
-const VERSIONS: RangeInclusive<u16> = 3..=3;
-const SEGMENT_BYTES_MIN: usize = 2 + 8 + 16 + 8 + 8 + 8 + 16 + 8 + 8 + 2 + 2;
+const VERSIONS: RangeInclusive<u16> = 1..=3;
+/// The first version whose segments have a class and a stage.
+const STAGED_VERSION: u16 = 2;
+/// The first version that knows files by their hash, and the volume.
+const HASHED_VERSION: u16 = 3;
+const SEGMENT_BYTES_MIN: usize = 2 + 8 + 16 + 8 + 8 + 8 + 4 + 8 + 8 + 2;
 
 /// What is durable of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +55,8 @@ pub struct Manifest {
     pub rows: u64,
     /// Their digest.
     pub digest: ContentDigest,
+    /// What its blocks came to.
+    pub volume: Volume,
     /// What is remembered of producers as of `applied`.
     pub dedup: DedupFile,
     /// The rows.
@@ -144,6 +152,8 @@ impl Manifest {
         out.extend_from_slice(&self.last_stamp.get().to_le_bytes());
         out.extend_from_slice(&self.rows.to_le_bytes());
         out.extend_from_slice(&self.digest.0.to_le_bytes());
+        out.extend_from_slice(&self.volume.blocks.to_le_bytes());
+        out.extend_from_slice(&self.volume.bytes.to_le_bytes());
         put_prefixed(&mut out, self.dedup.name.as_bytes());
         out.extend_from_slice(&self.dedup.bytes.to_le_bytes());
         out.extend_from_slice(&self.dedup.hash.0.to_le_bytes());
@@ -158,9 +168,22 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] when the bytes are none.
+    /// [`DecodeError`] when the bytes are none, or of an older version, which is replaced when its
+    /// shard is opened.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let payload = frame::unwrap(MAGIC, VERSIONS, bytes)?;
+        match Self::decode_any(bytes)? {
+            (manifest, None) => Ok(manifest),
+            (_, Some(_)) => {
+                Err(DecodeError { offset: 8, what: "it is of an older version, without hashes" })
+            }
+        }
+    }
+
+    /// The manifest that a file of any version holds, and of an older one, whose hashes are not
+    /// known, the CRC-32C of each of its files: the dedup file's first.
+    pub(crate) fn decode_any(bytes: &[u8]) -> Result<(Self, Option<Vec<u32>>), DecodeError> {
+        let (format, payload) = frame::unwrap(MAGIC, VERSIONS, bytes)?;
+        let mut checksums = Vec::new();
         let mut reader = Reader::new(payload);
         let version = reader.u64()?;
         let shard = ShardId(reader.u64()?);
@@ -176,13 +199,34 @@ impl Manifest {
         let last_stamp = TimestampNs(reader.i64()?);
         let rows = reader.u64()?;
         let digest = ContentDigest(reader.u128()?);
+        let volume = if format >= HASHED_VERSION {
+            Volume { blocks: reader.u64()?, bytes: reader.u64()? }
+        } else {
+            Volume::default()
+        };
         let name = read_name(&mut reader)?;
-        let dedup = DedupFile { name, bytes: reader.u64()?, hash: FileHash(reader.u128()?) };
+        let dedup = DedupFile {
+            name,
+            bytes: reader.u64()?,
+            hash: read_hash(&mut reader, format, &mut checksums)?,
+        };
         let count = reader.count(SEGMENT_BYTES_MIN)?;
-        let segments = (0..count).map(|_| SegmentMeta::read(&mut reader));
+        let segments = (0..count).map(|_| SegmentMeta::read(&mut reader, format, &mut checksums));
         let segments = segments.collect::<Result<_, _>>()?;
         reader.end()?;
-        Ok(Self { version, shard, applied, phase, last_stamp, rows, digest, dedup, segments })
+        let manifest = Self {
+            version,
+            shard,
+            applied,
+            phase,
+            last_stamp,
+            rows,
+            digest,
+            volume,
+            dedup,
+            segments,
+        };
+        Ok((manifest, (format < HASHED_VERSION).then_some(checksums)))
     }
 
     /// Whether the segments add up to what the manifest says.
@@ -219,23 +263,45 @@ impl SegmentMeta {
         out.push(self.stage as u8);
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
+    fn read(
+        reader: &mut Reader<'_>,
+        format: u16,
+        checksums: &mut Vec<u32>,
+    ) -> Result<Self, DecodeError> {
+        let mut meta = Self {
             name: read_name(reader)?,
             rows: reader.u64()?,
             digest: ContentDigest(reader.u128()?),
             min_time: TimestampNs(reader.i64()?),
             max_time: TimestampNs(reader.i64()?),
             bytes: reader.u64()?,
-            hash: FileHash(reader.u128()?),
+            hash: read_hash(reader, format, checksums)?,
             first_index: LogIndex(reader.u64()?),
             last_index: LogIndex(reader.u64()?),
             hours: EventHours::read(reader)?,
-            class: RetentionClass(reader.u8()?),
-            stage: Stage::from_number(reader.u8()?)
-                .ok_or_else(|| reader.refuse("an unknown stage of a segment"))?,
-        })
+            class: RetentionClass::default(),
+            stage: Stage::default(),
+        };
+        if format >= STAGED_VERSION {
+            meta.class = RetentionClass(reader.u8()?);
+            meta.stage = Stage::from_number(reader.u8()?)
+                .ok_or_else(|| reader.refuse("an unknown stage of a segment"))?;
+        }
+        Ok(meta)
     }
+}
+
+/// A file's hash; of an older version it is not known, and the checksum is put aside.
+fn read_hash(
+    reader: &mut Reader<'_>,
+    format: u16,
+    checksums: &mut Vec<u32>,
+) -> Result<FileHash, DecodeError> {
+    if format >= HASHED_VERSION {
+        return reader.u128().map(FileHash);
+    }
+    checksums.push(reader.u32()?);
+    Ok(FileHash::default())
 }
 
 fn read_name(reader: &mut Reader<'_>) -> Result<String, DecodeError> {

@@ -17,6 +17,7 @@ use crate::codec::DecodeError;
 use crate::dedup::Dedup;
 use crate::manifest::Manifest;
 use crate::segment::{SegmentError, SegmentHandle};
+use crate::write::{Unpublished, WriteError};
 use crate::{FileHash, Origin, Phase, Shard, ShardOptions, ShardReader, ShardView, files};
 
 /// Why a shard does not open.
@@ -45,6 +46,9 @@ pub enum OpenError {
         /// What is wrong with it.
         damage: Damage,
     },
+    /// A manifest of an older version could not be replaced.
+    #[error(transparent)]
+    Replace(WriteError),
     /// The log has been purged past what is durable here.
     #[error(
         "{path} ends at entry {durable:?}, but the log begins after {purged}: the file is missing or was replaced by an older one; stop the node and move the folder {dir} away: another replica brings the shard back. Where there is none, restore it from a backup",
@@ -81,6 +85,9 @@ pub enum Damage {
         /// Those that the manifest gives.
         named: (u64, FileHash),
     },
+    /// It is another file than an older manifest means, which knows it by a checksum.
+    #[error("its length or CRC-32C differs from the manifest's")]
+    Checksum,
     /// It is of another moment than the manifest.
     #[error("its last stamp is {found}, where the manifest's is {named}")]
     OtherStamp {
@@ -115,7 +122,7 @@ impl Shard {
         options: ShardOptions,
         origin: Origin,
     ) -> Result<Self, OpenError> {
-        let Some(manifest) = read_manifest(&*disk, dir, shard)? else {
+        let Some(manifest) = read_manifest(&disk, dir, shard)? else {
             // Segments may be here: of a first flush that did not reach its manifest, or of a
             // manifest that was lost. Only what is surely worthless goes.
             try_disk("making the folder", dir, files::make_dir(&*disk, dir))?;
@@ -138,6 +145,7 @@ impl Shard {
             last_stamp,
             rows: manifest.rows,
             digest: manifest.digest,
+            volume: manifest.volume,
             dedup,
         };
         let named = manifest.files();
@@ -189,7 +197,7 @@ impl Shard {
             manifest,
             tail_bytes: 0,
             cuts: VecDeque::new(),
-            uncut_bytes: 0,
+            cut_due: false,
             flush_asked: false,
             replacing: false,
         }
@@ -202,18 +210,18 @@ fn try_disk<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Resu
 
 /// The manifest, checked in itself; `None` when there is none.
 fn read_manifest(
-    disk: &dyn Disk,
+    disk: &Arc<dyn Disk>,
     dir: &Path,
     shard: ShardId,
 ) -> Result<Option<Manifest>, OpenError> {
     let path = dir.join(files::MANIFEST);
-    let bytes = match files::read_whole(disk, &path) {
+    let bytes = match files::read_whole(&**disk, &path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return try_disk("reading", &path, Err(error)),
     };
-    let manifest = match Manifest::decode(&bytes) {
-        Ok(manifest) => manifest,
+    let (manifest, checksums) = match Manifest::decode_any(&bytes) {
+        Ok(decoded) => decoded,
         Err(error) => return Err(OpenError::Damaged { path, damage: error.into() }),
     };
     if manifest.shard != shard {
@@ -223,7 +231,42 @@ fn read_manifest(
     if !manifest.adds_up() {
         return Err(OpenError::Damaged { path, damage: Damage::Sum });
     }
-    Ok(Some(manifest))
+    match checksums {
+        None => Ok(Some(manifest)),
+        Some(checksums) => replace_older(disk, dir, manifest, &checksums).map(Some),
+    }
+}
+
+/// Replaces a manifest of an older version, which knows each file by its CRC-32C, by one that has
+/// hashes. Its files are read whole for that.
+fn replace_older(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    mut manifest: Manifest,
+    checksums: &[u32],
+) -> Result<Manifest, OpenError> {
+    let dedup = &mut manifest.dedup;
+    let dedup = (&dedup.name, dedup.bytes, &mut dedup.hash);
+    let segments = manifest.segments.iter_mut();
+    let segments = segments.map(|segment| (&segment.name, segment.bytes, &mut segment.hash));
+    for ((name, bytes, hash), checksum) in std::iter::once(dedup).chain(segments).zip(checksums) {
+        let path = dir.join(name);
+        let file = match files::read_whole(&**disk, &path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(OpenError::Damaged { path, damage: Damage::Missing });
+            }
+            Err(error) => return try_disk("reading", &path, Err(error)),
+        };
+        if (file.len() as u64, crc32c::crc32c(&file)) != (bytes, *checksum) {
+            return Err(OpenError::Damaged { path, damage: Damage::Checksum });
+        }
+        *hash = FileHash::of(&file);
+    }
+    manifest.version += 1;
+    let files = Unpublished::new(Arc::clone(disk), dir.to_owned(), manifest.version);
+    files.publish(&manifest, None).map_err(OpenError::Replace)?;
+    Ok(manifest)
 }
 
 fn read_dedup(

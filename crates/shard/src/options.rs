@@ -1,16 +1,15 @@
 //! How a shard is kept, and why these sizes.
 
-use crate::Classes;
+use crate::{Classes, Volume};
 
 /// Sizes a shard keeps to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardOptions {
-    /// Encoded bytes in the tail at which it asks to be written out, and which are written out at
-    /// once, about.
+    /// Encoded bytes of blocks that are written out at once, about: as soon as there are so many.
     pub flush_bytes: u64,
-    /// Blocks in the tail at which it asks to be written out, however small they are: every
-    /// search opens each of them.
-    pub flush_blocks: usize,
+    /// Blocks that are written out at once, at most, however small they are: every search opens
+    /// each of them while they are in the tail.
+    pub flush_blocks: u64,
     /// Decoded bytes that one segment is built from at most, unless one block alone has more.
     pub segment_raw_bytes_max: u64,
     /// zstd's level for segments written from a tail: they are merged before long.
@@ -35,6 +34,13 @@ impl Default for ShardOptions {
             classes: Classes::default(),
             merge: MergeOptions::default(),
         }
+    }
+}
+
+impl ShardOptions {
+    /// Into how many pieces blocks of this volume were cut, counted by blocks and by bytes.
+    pub(crate) fn pieces(&self, volume: Volume) -> (u64, u64) {
+        (volume.bytes / self.flush_bytes.max(1), volume.blocks / self.flush_blocks.max(1))
     }
 }
 

@@ -11,7 +11,7 @@ use varve_types::{ContentDigest, LogIndex, ShardId, TimestampNs};
 use crate::apply::State;
 use crate::manifest::{Applied, Manifest};
 use crate::{
-    ClosedSummary, Command, EventHours, FlushError, FlushJob, Flushed, Outcome, Phase,
+    ClosedSummary, Command, EventHours, FlushError, FlushJob, Flushed, Gap, Outcome, Phase,
     ShardOptions, ShardReader, ShardSummary, ShardView,
 };
 
@@ -31,8 +31,8 @@ pub struct Shard {
     pub(crate) tail_bytes: u64,
     /// Where the tail is cut, so that it can be written out piece by piece.
     pub(crate) cuts: VecDeque<Cut>,
-    /// Encoded bytes in the tail after the last cut.
-    pub(crate) uncut_bytes: u64,
+    /// Whether the last entry is one after which the tail is cut.
+    pub(crate) cut_due: bool,
     pub(crate) flush_asked: bool,
     /// Whether work is under way that replaces the manifest: a flush, or the end of a merge.
     pub(crate) replacing: bool,
@@ -42,6 +42,9 @@ pub struct Shard {
 
 /// The state as of an entry up to which the tail can be written out. A tail that grows faster than
 /// it is written out is freed piece by piece, instead of in ever larger ones.
+///
+/// Where it is cut the log alone says: wherever the volume passes a multiple of what is written at
+/// once. So all replicas write the same pieces, and one can take what another wrote.
 pub(crate) struct Cut {
     state: State,
     applied: Applied,
@@ -69,12 +72,11 @@ impl Shard {
     ///
     /// When the entry was applied before: a bug of the caller.
     pub fn apply(&mut self, index: LogIndex, stamp: TimestampNs, command: &Command) -> Outcome {
+        let before = self.state.volume;
         let (outcome, kept) = self.state.apply(index, stamp, command, self.options.dedup_bytes_max);
         self.position = None;
-        if let Some(block) = &kept {
-            self.tail_bytes += block.encoded_bytes();
-            self.uncut_bytes += block.encoded_bytes();
-        }
+        self.tail_bytes += self.state.volume.bytes - before.bytes;
+        self.cut_due = self.options.pieces(self.state.volume) != self.options.pieces(before);
         let state = &self.state;
         self.reader.change(|view| {
             view.applied = state.applied;
@@ -106,9 +108,8 @@ impl Shard {
             self.state.applied = Some(index);
             self.reader.change(|view| view.applied = Some(index));
         }
-        if self.uncut_bytes >= self.options.flush_bytes {
+        if std::mem::take(&mut self.cut_due) {
             self.cuts.extend(self.cut());
-            self.uncut_bytes = 0;
         }
     }
 
@@ -185,8 +186,7 @@ impl Shard {
     pub fn needs_flush(&self) -> bool {
         let due = self.flush_asked
             || !self.cuts.is_empty()
-            || matches!(self.state.phase, Phase::Sealed { .. })
-            || self.reader.look(|view| view.tail.len() >= self.options.flush_blocks);
+            || matches!(self.state.phase, Phase::Sealed { .. });
         due && !self.replacing && self.state.applied != self.durable().map(|durable| durable.index)
     }
 
@@ -194,6 +194,18 @@ impl Shard {
     #[must_use]
     pub const fn is_replacing(&self) -> bool {
         self.replacing
+    }
+
+    /// What the next flush writes, where other replicas write the same: up to a cut, or to the seal.
+    #[must_use]
+    pub fn next_gap(&self) -> Option<Gap> {
+        let is_sealed = matches!(self.state.phase, Phase::Sealed { .. });
+        let state = match self.cuts.front() {
+            Some(cut) => &cut.state,
+            None if is_sealed && self.needs_flush() => &self.state,
+            None => return None,
+        };
+        Gap::between(self.manifest.as_deref(), state)
     }
 
     /// Takes the tail to be written out, of a large one the first piece; `None` while other work
@@ -211,7 +223,6 @@ impl Shard {
         let cut = self.cuts.pop_front().or_else(|| {
             // All of it: what was asked for is then done.
             self.flush_asked = false;
-            self.uncut_bytes = 0;
             self.cut()
         });
         let Cut { state, applied, blocks } = cut.unwrap_or_else(|| {
@@ -227,6 +238,7 @@ impl Shard {
             tail: self.reader.look(|view| view.tail[..blocks].to_vec()),
             state,
             applied,
+            borrowed: Vec::new(),
         })
     }
 

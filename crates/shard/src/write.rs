@@ -16,7 +16,7 @@ use varve_types::{LogIndex, RetentionClass};
 use crate::files::{self, Draft};
 use crate::manifest::{Manifest, Stage};
 use crate::segment::{SegmentError, SegmentHandle};
-use crate::{EventHours, FileHash, SegmentMeta};
+use crate::{Borrowed, EventHours, FileHash, SegmentMeta};
 
 /// Why files were not written.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +126,21 @@ impl Unpublished {
             stage: lineage.stage,
         };
         SegmentHandle::open(&*self.disk, &self.dir, meta).map(Arc::new).map_err(refused)
+    }
+
+    /// Gives a segment that another replica wrote a name of this shard, and opens it.
+    pub(crate) fn take_segment(
+        &mut self,
+        segment: Borrowed,
+    ) -> Result<Arc<SegmentHandle>, WriteError> {
+        let Borrowed { mut meta, path: from } = segment;
+        let name = files::segment_name(meta.first_index, self.number, self.names.len());
+        let path = self.dir.join(&name);
+        disk("moving", &from, self.disk.rename(&from, &path))?;
+        self.names.push(name.clone());
+        meta.name = name;
+        let opened = SegmentHandle::open(&*self.disk, &self.dir, meta);
+        opened.map(Arc::new).map_err(|source| WriteError::Segment { path, source })
     }
 
     /// Writes a small file whole. Answers its length and hash.

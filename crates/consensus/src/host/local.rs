@@ -11,17 +11,16 @@ use tracing::{debug, error, info, warn};
 use varve_shard::Origin;
 use varve_types::{GroupId, NodeId, ReplicaId, ShardId};
 
+use super::flush::Flusher;
 use super::{Inner, lock};
 use crate::catalog::{Closed, ShardEntry, ShardState};
 use crate::errors::ShardError;
-use crate::group::{Group, Raft};
+use crate::group::Group;
 use crate::log_store::LogStore;
 use crate::machine::{Machine, ShardHome, ShardMachine};
 
 /// How long the first replica is given to found a group before the others do.
 const FOUNDER_GRACE: Duration = Duration::from_secs(5);
-/// How long to wait after a flush that failed.
-const FLUSH_RETRY: Duration = Duration::from_secs(1);
 
 /// A shard on this node.
 #[derive(Clone)]
@@ -186,7 +185,16 @@ impl Inner {
         group.elect_if_alone().await.map_err(stopped)?;
         home.wake_flush_if_due();
         self.upkeep.merges.offer(id);
-        let flusher = tokio::spawn(flush_whenever_due(Arc::clone(&home), group.raft.clone()));
+        let flusher = Flusher {
+            shard: id,
+            home: Arc::clone(&home),
+            raft: group.raft.clone(),
+            node: self.node,
+            env: self.env.clone(),
+            transport: Arc::clone(&self.transport),
+            upkeep: Arc::clone(&self.upkeep),
+        };
+        let flusher = tokio::spawn(flusher.run());
         let (started, seating) = (Instant::now(), AtomicBool::new(false));
         let installing = tokio::sync::Mutex::default();
         Ok(Replica { group, home, flusher, started, seating, installing })
@@ -318,22 +326,4 @@ fn is_as_recorded(home: &ShardHome, closed: &Closed, node: NodeId) -> bool {
     let final_files = closed.finished.as_ref().filter(|known| known.holders.contains(&node));
     closed.holders.contains(&node)
         && final_files.is_none_or(|known| home.files_digest() == Some(known.files))
-}
-
-/// Writes a shard's tail out whenever that is due, and lets the log be purged up to there.
-async fn flush_whenever_due(home: Arc<ShardHome>, raft: Raft) {
-    loop {
-        home.flush_due().await;
-        loop {
-            match home.flush_if_due().await {
-                // A stopped group has nothing to purge any more.
-                Ok(true) => drop(raft.trigger().snapshot().await),
-                Ok(false) => break,
-                Err(error) => {
-                    warn!("{error}; it is tried again");
-                    tokio::time::sleep(FLUSH_RETRY).await;
-                }
-            }
-        }
-    }
 }

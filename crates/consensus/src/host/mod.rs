@@ -3,6 +3,7 @@
 
 mod cluster;
 mod files;
+mod flush;
 mod forward;
 mod identity;
 mod introduce;

@@ -4,6 +4,7 @@
 //! shards/7/current      the number of the folder that counts; missing means 0
 //! shards/7/0/           the shard's files
 //! shards/7/incoming/    files that are being received
+//! shards/7/borrowed/    segments of another replica for the next flush; removed at a start
 //! ```
 //!
 //! A copy that comes from a peer becomes a folder of its own, and `current` is replaced: a crash
@@ -46,6 +47,11 @@ impl Copies {
     /// The folder for files that a peer sends.
     pub(crate) fn incoming(&self) -> Incoming {
         Incoming::new(Arc::clone(&self.disk), &self.root)
+    }
+
+    /// The folder for segments that the next flush takes from another replica.
+    pub(crate) fn borrowed(&self) -> Incoming {
+        Incoming::borrowed(Arc::clone(&self.disk), &self.root)
     }
 
     /// The folder that counts, whether it is there or not.

@@ -18,6 +18,8 @@ use super::FileCard;
 
 /// The folder's name.
 pub(super) const FOLDER: &str = "incoming";
+/// That of the folder for segments of which a flush is made.
+const BORROWED: &str = "borrowed";
 /// Bytes of a file that are read at once.
 const PIECE_BYTES: u64 = 1 << 20;
 /// Bytes of a file that are written before they are synced: many at once would keep the
@@ -35,6 +37,11 @@ impl Incoming {
     /// Those that are to be taken over into a folder below `root`.
     pub(crate) fn new(disk: Arc<dyn Disk>, root: &Path) -> Self {
         Self { disk, dir: root.join(FOLDER) }
+    }
+
+    /// Segments that another replica wrote, on their way here for the next flush.
+    pub(crate) fn borrowed(disk: Arc<dyn Disk>, root: &Path) -> Self {
+        Self { disk, dir: root.join(BORROWED) }
     }
 
     /// Where a file is while it comes.

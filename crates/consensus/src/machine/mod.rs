@@ -24,7 +24,7 @@ pub(crate) use content::{SnapshotContent, SnapshotFile};
 pub(crate) use copies::Copies;
 pub(crate) use incoming::Incoming;
 pub(crate) use recent::Applied;
-pub(crate) use shard::{MANIFEST, ShardHome, ShardMachine};
+pub(crate) use shard::{Loan, MANIFEST, ShardHome, ShardMachine};
 
 use crate::codec::Position;
 use crate::raft_types::{

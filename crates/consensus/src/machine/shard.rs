@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use varve_env::Env;
 use varve_shard::{
-    Command, FlushError, MergeError, Merged, OpenError, Origin, Shard, ShardOptions, ShardView,
+    Borrowed, Command, FlushError, Flushed, Gap, MergeError, Merged, OpenError, Origin, Shard,
+    ShardOptions, ShardView,
 };
 use varve_types::{LogIndex, ShardId};
 
@@ -38,6 +39,13 @@ pub(crate) struct ShardHome {
     upkeep: Arc<Upkeep>,
     tail_share: Share,
     recent: Mutex<Recent>,
+}
+
+/// Segments that another replica wrote, on this disk.
+pub(crate) struct Loan {
+    /// What they are the rows of.
+    pub(crate) gap: Gap,
+    pub(crate) segments: Vec<Borrowed>,
 }
 
 /// A shard as applied.
@@ -135,17 +143,24 @@ impl ShardHome {
         self.flush_due.notified().await;
     }
 
-    /// Writes the tail out when that is due. Answers whether anything was written.
-    pub(crate) async fn flush_if_due(&self) -> Result<bool, FlushError> {
+    /// Writes the tail out when that is due, with borrowed segments where they are of what is to be
+    /// written. Answers whether anything was written.
+    pub(crate) async fn flush_if_due(&self, loan: Option<Loan>) -> Result<bool, FlushError> {
         let _files = self.files.lock().await;
         let job = {
             let mut shard = self.shard();
             if shard.needs_flush() { shard.flush_job() } else { None }
         };
         let Some(job) = job else { return Ok(false) };
+        let job = match loan {
+            Some(loan) if job.gap().as_ref() == Some(&loan.gap) => job.borrow(loan.segments),
+            // What came is not what is written now.
+            _ => job,
+        };
         let began = Instant::now();
         let result = self.env.blocking.run_in_background(move || job.run()).await;
-        self.upkeep.flushes.count(result.is_ok(), began.elapsed());
+        let is_borrowed = result.as_ref().map(Flushed::is_borrowed).ok();
+        self.upkeep.flushes.count(is_borrowed, began.elapsed());
         self.upkeep.tails.relieved();
         let mut shard = self.shard();
         shard.finish_flush(result)?;

@@ -4,7 +4,7 @@
 //! ```text
 //! request = version u8, kind u8 (1: listing, 2: piece, 3: read again, 4: recent), fields
 //! reply   = version u8, kind u8 (0: refused, others as the request), fields
-//! card    = name, length u64, CRC-32C u32 in a u64
+//! card    = name, length u64, hash u128
 //! ```
 
 use bytes::Bytes;

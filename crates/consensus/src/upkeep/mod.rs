@@ -47,6 +47,7 @@ impl Upkeep {
 #[derive(Default)]
 pub(crate) struct Flushes {
     done: AtomicU64,
+    borrowed: AtomicU64,
     failed: AtomicU64,
     micros: AtomicU64,
 }
@@ -56,6 +57,8 @@ pub(crate) struct Flushes {
 pub struct FlushStats {
     /// That wrote a tail out.
     pub done: u64,
+    /// Those of them that took the segments that another replica had built.
+    pub borrowed: u64,
     /// That failed; each was tried again.
     pub failed: u64,
     /// What those that succeeded took together.
@@ -63,9 +66,11 @@ pub struct FlushStats {
 }
 
 impl Flushes {
-    pub(crate) fn count(&self, succeeded: bool, took: Duration) {
-        if succeeded {
+    /// One that succeeded, with segments that were borrowed or not, or `None` for one that failed.
+    pub(crate) fn count(&self, is_borrowed: Option<bool>, took: Duration) {
+        if let Some(is_borrowed) = is_borrowed {
             self.done.fetch_add(1, Ordering::Relaxed);
+            self.borrowed.fetch_add(u64::from(is_borrowed), Ordering::Relaxed);
             let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             self.micros.fetch_add(micros, Ordering::Relaxed);
         } else {
@@ -76,6 +81,7 @@ impl Flushes {
     pub(crate) fn stats(&self) -> FlushStats {
         FlushStats {
             done: self.done.load(Ordering::Relaxed),
+            borrowed: self.borrowed.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             took: Duration::from_micros(self.micros.load(Ordering::Relaxed)),
         }

@@ -6,6 +6,7 @@ mod closed;
 mod cluster;
 mod computer;
 mod crash;
+mod flush;
 mod membership;
 mod memory;
 mod merge;

@@ -7,9 +7,9 @@ use varve_consensus::{HostStats, RepairStats};
 
 use super::names::{
     APPLY_LAG, COPIED_BYTES, COPIES, COPIES_WAITING, DAMAGED_COPIES, DISK_FULL, FLUSH_MS, FLUSHES,
-    MERGE_READ_BYTES, MERGE_WRITTEN_BYTES, MERGES, MERGES_RUNNING, QUEUE_BATCHES, QUEUE_BYTES,
-    ROWS, SCRUBBED_BYTES, SEARCHES, SEGMENT_BYTES, SEGMENTS, SEGMENTS_WAITING, SHARDS, SHARDS_LED,
-    TAIL_BYTES, WAL_BYTES, WAL_WRITTEN_BYTES,
+    FLUSHES_BORROWED, MERGE_READ_BYTES, MERGE_WRITTEN_BYTES, MERGES, MERGES_RUNNING, QUEUE_BATCHES,
+    QUEUE_BYTES, ROWS, SCRUBBED_BYTES, SEARCHES, SEGMENT_BYTES, SEGMENTS, SEGMENTS_WAITING, SHARDS,
+    SHARDS_LED, TAIL_BYTES, WAL_BYTES, WAL_WRITTEN_BYTES,
 };
 
 /// What is looked up when somebody asks for metrics.
@@ -72,6 +72,7 @@ impl Held {
         let flush_ms = u64::try_from(flushes.took.as_millis()).unwrap_or(u64::MAX);
         for (name, value) in [
             (FLUSH_MS, flush_ms),
+            (FLUSHES_BORROWED, flushes.borrowed),
             (WAL_WRITTEN_BYTES, self.wal_written_bytes),
             (MERGE_READ_BYTES, merges.bytes_in),
             (MERGE_WRITTEN_BYTES, merges.bytes_out),

@@ -27,6 +27,7 @@ pub(super) const TAIL_BYTES: &str = "varve_tail_bytes";
 
 pub(super) const APPLY_LAG: &str = "varve_apply_lag_entries";
 pub(super) const FLUSHES: &str = "varve_flushes_total";
+pub(super) const FLUSHES_BORROWED: &str = "varve_flushes_borrowed_total";
 pub(super) const FLUSH_MS: &str = "varve_flush_milliseconds_total";
 pub(super) const MERGES: &str = "varve_merges_total";
 pub(super) const MERGES_RUNNING: &str = "varve_merges_running";
@@ -82,6 +83,7 @@ const COUNTERS: &[(&str, &str)] = &[
     (SHEDS, "Requests sent away because a budget was used up, by budget."),
     (WAL_WRITTEN_BYTES, "Bytes written to the write-ahead log."),
     (FLUSHES, "Tails written out as segments, by outcome."),
+    (FLUSHES_BORROWED, "Tails written out with the segments that the leader had built."),
     (FLUSH_MS, "Time that writing tails out took together."),
     (MERGES, "Merges of segments, by outcome."),
     (MERGE_READ_BYTES, "Bytes of segments that merges replaced."),

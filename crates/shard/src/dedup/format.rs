@@ -53,7 +53,7 @@ impl Dedup {
 
     /// The table in these bytes, and the last stamp.
     pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, TimestampNs), DecodeError> {
-        let payload = frame::unwrap(MAGIC, VERSIONS, bytes)?;
+        let (_, payload) = frame::unwrap(MAGIC, VERSIONS, bytes)?;
         let mut reader = Reader::new(payload);
         let last_stamp = TimestampNs(reader.i64()?);
         let mut table = Self::default();

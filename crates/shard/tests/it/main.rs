@@ -1,5 +1,6 @@
 //! One shard on a simulated disk: what it decides, what it keeps, and what a crash or rot leaves.
 
+mod borrowing;
 mod catalogue;
 mod corruption;
 mod crash;

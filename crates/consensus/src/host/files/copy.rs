@@ -6,27 +6,17 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
-use tokio::time::timeout;
 use varve_shard::{Origin, Shard};
-use varve_types::{ContentDigest, GroupId, NodeId, ShardId};
+use varve_types::{ContentDigest, NodeId, ShardId};
 
+use super::lender::{CopyError, Lender};
 use crate::catalog::FilesDigest;
 use crate::errors::ShardError;
 use crate::host::Inner;
 use crate::host::local::Local;
-use crate::machine::{Copies, FileCard, Incoming, MANIFEST, files_digest};
-use crate::network::{
-    FilesRefusal, FilesReply, FilesRequest, Listing, MessageKind, PeerError, PeerMessage,
-};
-
-/// How long a node may take to answer one question about files.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// So many pieces are on their way at once.
-const PIECES_IN_FLIGHT: usize = 4;
+use crate::machine::{Copies, FileCard, MANIFEST, files_digest};
+use crate::network::Listing;
 
 /// What a copy has to be.
 #[derive(Clone, Copy, Debug)]
@@ -35,27 +25,6 @@ pub(super) struct Wanted {
     pub(super) digest: ContentDigest,
     /// The very files, where it matters which.
     pub(super) files: Option<FilesDigest>,
-}
-
-/// Why a copy did not come to be. What came of it is kept.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CopyError {
-    #[error(transparent)]
-    Peer(#[from] PeerError),
-    #[error("it did not answer within {0:?}")]
-    Silent(Duration),
-    #[error(transparent)]
-    Refused(#[from] FilesRefusal),
-    #[error("it answered {0}")]
-    Nonsense(String),
-    #[error("what it holds is not what the catalog says: {0}")]
-    Differs(String),
-    #[error("{free} bytes are free on this disk, {keep} are kept and {needed} are needed")]
-    NoRoom { free: u64, keep: u64, needed: u64 },
-    #[error("this disk refused: {0}")]
-    Disk(#[from] io::Error),
-    #[error("the copy does not open: {0}")]
-    Open(#[from] ShardError),
 }
 
 impl Wanted {
@@ -88,11 +57,8 @@ impl Inner {
         from: NodeId,
         wanted: Wanted,
     ) -> Result<(), CopyError> {
-        let listing = match self.ask_files(shard, from, FilesRequest::Listing).await? {
-            FilesReply::Listing(listing) => listing,
-            reply => return Err(CopyError::Nonsense(format!("{reply:?}"))),
-        };
-        let Listing { rows, digest, files, manifest, cards } = listing;
+        let lender = self.lender(shard, from);
+        let Listing { rows, digest, files, manifest, cards } = lender.listing().await?;
         wanted.require(rows, digest, files).map_err(CopyError::Differs)?;
         let copies = Copies::new(Arc::clone(&self.env.disk), self.root(shard));
         let incoming = copies.incoming();
@@ -100,7 +66,8 @@ impl Inner {
         self.upkeep.repairs.expect(missing.iter().map(|(card, held)| card.bytes - held).sum());
         self.require_room_for(&cards).await?;
         for (card, held) in missing {
-            self.fetch_file(shard, from, &incoming, card, held).await?;
+            let count = |bytes| self.upkeep.repairs.count_bytes(bytes);
+            lender.fetch(&incoming, &card, held, count).await?;
         }
         let manifest_card = FileCard::of(MANIFEST, &manifest);
         let (come, card) = (incoming.clone(), manifest_card.clone());
@@ -114,21 +81,14 @@ impl Inner {
         self.take_over(shard, copies, files, wanted).await
     }
 
-    /// Asks a node about the files of a shard.
-    pub(super) async fn ask_files(
-        &self,
-        shard: ShardId,
-        node: NodeId,
-        request: FilesRequest,
-    ) -> Result<FilesReply, CopyError> {
-        let (kind, group) = (MessageKind::Files, GroupId::shard(shard));
-        let message = PeerMessage::to_node(kind, group, request.encode());
-        let sent = timeout(ANSWER_LIMIT, self.transport.send(node, message)).await;
-        let reply = sent.map_err(|_| CopyError::Silent(ANSWER_LIMIT))??;
-        let reply = FilesReply::decode(reply);
-        match reply.map_err(|error| CopyError::Nonsense(error.to_string()))? {
-            FilesReply::Refused(refusal) => Err(refusal.into()),
-            reply => Ok(reply),
+    /// A node that is asked for files of a shard.
+    pub(super) fn lender(&self, shard: ShardId, node: NodeId) -> Lender<'_> {
+        Lender {
+            transport: &*self.transport,
+            blocking: &self.env.blocking,
+            pace: &self.upkeep.copying,
+            shard,
+            node,
         }
     }
 
@@ -167,46 +127,6 @@ impl Inner {
             return Err(CopyError::NoRoom { free, keep, needed });
         }
         Ok(())
-    }
-
-    /// Fetches what is missing of one file.
-    async fn fetch_file(
-        &self,
-        shard: ShardId,
-        from: NodeId,
-        incoming: &Incoming,
-        card: FileCard,
-        held: u64,
-    ) -> Result<(), CopyError> {
-        let step = u64::from(FilesRequest::PIECE_BYTES_MAX);
-        let offsets = std::iter::successors(Some(held), |at| Some(at + step));
-        let offsets = offsets.take_while(|at| *at < card.bytes);
-        let pieces = futures::stream::iter(offsets).map(|offset| {
-            let bytes = u32::try_from(step.min(card.bytes - offset)).unwrap_or(0);
-            let request = FilesRequest::Piece { name: card.name.clone(), offset, bytes };
-            async move {
-                self.upkeep.copying.take(u64::from(bytes)).await;
-                match self.ask_files(shard, from, request).await? {
-                    FilesReply::Piece(piece) if piece.len() == bytes as usize => {
-                        Ok((offset, piece))
-                    }
-                    reply => Err(CopyError::Nonsense(format!("{reply:?}"))),
-                }
-            }
-        });
-        let card = &card;
-        pieces
-            .buffered(PIECES_IN_FLIGHT)
-            .try_for_each(|(offset, piece): (u64, Bytes)| async move {
-                let (incoming, card, bytes) = (incoming.clone(), card.clone(), piece.len() as u64);
-                let written = move || incoming.write(&card, offset, &piece);
-                self.env.blocking.run(written).await?;
-                self.upkeep.repairs.count_bytes(bytes);
-                Ok(())
-            })
-            .await?;
-        let (incoming, card) = (incoming.clone(), card.clone());
-        Ok(self.env.blocking.run(move || incoming.verify(&card)).await?)
     }
 
     /// Makes verified files the shard's copy here, and serves it.

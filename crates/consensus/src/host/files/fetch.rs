@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 use varve_types::{NodeId, ShardId};
 
-use super::copy::{CopyError, Wanted};
+use super::copy::Wanted;
+use super::lender::CopyError;
 use crate::catalog::{Catalog, Closed, ShardState};
 use crate::host::Inner;
 use crate::host::local::{Local, holds};

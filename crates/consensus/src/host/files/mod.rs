@@ -4,12 +4,14 @@
 mod copy;
 mod fetch;
 mod install;
+mod lender;
 mod report;
 mod scrub;
 mod serve;
 mod verify;
 
 pub(super) use fetch::fetch_whenever_due;
+pub(super) use lender::{CopyError, Lender};
 pub(super) use scrub::scrub_always;
 pub use verify::VerifyRow;
 

@@ -102,8 +102,11 @@ impl World {
     /// The files of the shard's copy on a node.
     fn files(&self, at: usize) -> BTreeMap<PathBuf, Vec<u8>> {
         let (disk, root) = (self.disks[at].mount(), PathBuf::from(format!("/data/shards/{SHARD}")));
-        let names = disk.list(&root).unwrap();
-        let mut folders = names.into_iter().filter(|name| disk.list(&root.join(name)).is_ok());
+        let names = disk.list(&root).unwrap().into_iter();
+        let mut folders = names.filter(|name| {
+            let name = name.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.parse::<u64>().is_ok())
+        });
         let folder = root.join(folders.next().unwrap());
         assert_eq!(folders.next(), None, "copies that do not count are gone");
         let names = disk.list(&folder).unwrap().into_iter();
@@ -116,7 +119,7 @@ impl World {
     }
 
     /// The same by bare names, of segments alone.
-    fn segments(&self, at: usize) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(crate) fn segments(&self, at: usize) -> BTreeMap<PathBuf, Vec<u8>> {
         let files = self.files(at).into_iter();
         let segments = files.filter(|(path, _)| path.extension().is_some_and(|e| e == "vseg"));
         segments.map(|(path, bytes)| (path.file_name().unwrap().into(), bytes)).collect()

@@ -119,7 +119,7 @@ impl ShardError {
             | Self::LogLost(_)
             | Self::Damaged { .. }
             | Self::Behind(_) => true,
-            Self::Open(OpenError::Disk { .. }) | Self::Raft { .. } => false,
+            Self::Open(OpenError::Disk { .. } | OpenError::Replace(_)) | Self::Raft { .. } => false,
         }
     }
 }

@@ -17,9 +17,18 @@ pub(crate) struct Meter {
 struct State {
     acked_rows: u64,
     sheds: u64,
-    latencies: Vec<Duration>,
+    acks: Vec<Ack>,
     /// Before the first batch, and as each tenth of the rows was acknowledged.
     marks: Vec<Mark>,
+}
+
+/// The acknowledgement of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ack {
+    /// When it came.
+    pub at: Instant,
+    /// From sending first, or being due.
+    pub took: Duration,
 }
 
 struct Mark {
@@ -44,22 +53,24 @@ pub(crate) struct Measured {
     pub tenths: Vec<Pace>,
     /// How often the server asked to send a batch again later.
     pub sheds: u64,
-    /// From sending first, or being due, to the acknowledgement; sorted.
+    /// What acknowledgements took, sorted.
     pub latencies: Vec<Duration>,
+    /// All of them, as they came.
+    pub acks: Vec<Ack>,
 }
 
 impl Meter {
     /// Begins to measure a run of so many rows.
     pub(crate) fn begin(clock: ProcessorClock, rows: u64) -> Result<Self, Failure> {
         let first = Mark { rows: 0, at: Instant::now(), processor: clock.read()? };
-        let state = State { acked_rows: 0, sheds: 0, latencies: Vec::new(), marks: vec![first] };
+        let state = State { acked_rows: 0, sheds: 0, acks: Vec::new(), marks: vec![first] };
         Ok(Self { clock, rows, state: Mutex::new(state) })
     }
 
     pub(crate) fn acked(&self, rows: u64, latency: Duration) -> Result<(), Failure> {
-        let mut state = self.state.lock().map_err(|_| "another connection failed")?;
+        let state = self.state.lock().map_err(|_| "another connection failed")?;
         state.acked_rows += rows;
-        state.latencies.push(latency);
+        state.acks.push(Ack { at: Instant::now(), took: latency });
         let tenths = state.acked_rows * 10 / self.rows.max(1);
         if tenths >= state.marks.len() as u64 {
             let processor = self.clock.read()?;
@@ -81,7 +92,8 @@ impl Meter {
             let acked = state.acked_rows;
             return Err(format!("{acked} of {} rows were acknowledged", self.rows).into());
         }
-        state.latencies.sort_unstable();
+        let mut latencies: Vec<Duration> = state.acks.iter().map(|ack| ack.took).collect();
+        latencies.sort_unstable();
         let [first, .., last] = state.marks.as_slice() else {
             return Err("nothing was sent".into());
         };
@@ -89,7 +101,8 @@ impl Meter {
             whole: Pace::between(first, last),
             tenths: state.marks.windows(2).map(|pair| Pace::between(&pair[0], &pair[1])).collect(),
             sheds: state.sheds,
-            latencies: state.latencies,
+            latencies,
+            acks: state.acks,
         })
     }
 }

@@ -10,7 +10,7 @@ mod meter;
 pub use batches::{Batch, Batches, Protocol, ROWS_PER_LONG_BATCH, ROWS_PER_SHORT_BATCH};
 pub(crate) use grpc::{closed_loop as grpc_closed_loop, open_loop as grpc_open_loop};
 pub(crate) use http::closed_loop as http_closed_loop;
-pub(crate) use meter::{Measured, Meter};
+pub(crate) use meter::{Ack, Measured, Meter};
 
 /// Connections that send at once: batches fall to them in turn.
 pub const CONNECTIONS: usize = 4;

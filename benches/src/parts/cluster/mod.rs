@@ -8,6 +8,7 @@
 mod failover;
 mod idle;
 mod nodes;
+mod rollover;
 
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ const ROWS_PER_BATCH: usize = 1_000;
 pub(super) fn run(report: &mut Report, scale: &Scale) -> Result<(), Failure> {
     let rows_per_s = throughput(report, scale)?;
     latency(report, scale, rows_per_s / 2.0)?;
+    rollover::run(report, scale, rows_per_s / 2.0)?;
     idle::run(report, scale)?;
     failover::run(report, scale)
 }
@@ -65,12 +67,17 @@ fn throughput(report: &mut Report, scale: &Scale) -> Result<f64, Failure> {
     Ok(rows_per_s(&three))
 }
 
-/// An open loop of small batches at half of what three nodes take.
-fn latency(report: &mut Report, scale: &Scale, rows_per_s: f64) -> Result<(), Failure> {
+/// Small batches for an open loop of so many rows a second, and how often one is due.
+fn half_load(scale: &Scale, rows_per_s: f64) -> (Batches, Duration) {
     let rows = (rows_per_s * scale.half_load.as_secs_f64()).max(ROWS_PER_BATCH as f64);
     let mut corpus = Corpus::new(SEED, LineSize::Short, rows as u64);
     let batches = Batches::of(&mut corpus, Protocol::Grpc, ROWS_PER_BATCH);
-    let interval = Duration::from_secs_f64(ROWS_PER_BATCH as f64 / rows_per_s);
+    (batches, Duration::from_secs_f64(ROWS_PER_BATCH as f64 / rows_per_s))
+}
+
+/// An open loop of small batches at half of what three nodes take.
+fn latency(report: &mut Report, scale: &Scale, rows_per_s: f64) -> Result<(), Failure> {
+    let (batches, interval) = half_load(scale, rows_per_s);
     let nodes = Nodes::start()?;
     let meter = Meter::begin(nodes.clock(), batches.rows)?;
     grpc_open_loop(&nodes.endpoints(), &batches, interval, &meter)?;

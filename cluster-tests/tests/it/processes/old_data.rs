@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::server::{Server, data_dir};
 
-const VERSION: &str = "v1";
+const VERSION: &str = "v2";
 const FLAGS: &[&str] = &["--wal-file-size", "32 MiB", "--wal-reserve-size", "1 MiB"];
 const KEY: (&str, &str) = ("Idempotency-Key", "old:0:1");
 const FIRST: &str = r#"{"service":"a","level":"warn","message":"before the seal","timestamp":1700000000,"metadata":{"n":1,"deep":{"x":[1.0,null]}}}"#;

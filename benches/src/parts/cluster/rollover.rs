@@ -1,0 +1,64 @@
+//! What an acknowledgement takes while windows end: an open loop at half of what three nodes take, and
+//! all shards rolled over again and again meanwhile.
+
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use super::nodes::Nodes;
+use super::{PART, half_load};
+use crate::Failure;
+use crate::load::{Ack, Meter, grpc_open_loop};
+use crate::parts::percentile_ms;
+use crate::report::{Floor, Report};
+use crate::scale::Scale;
+
+/// Windows that end in one run, if each is closed before the next is to end.
+const WINDOWS: u32 = 4;
+
+pub(super) fn run(report: &mut Report, scale: &Scale, rows_per_s: f64) -> Result<(), Failure> {
+    let (batches, interval) = half_load(scale, rows_per_s);
+    let nodes = Nodes::start()?;
+    // A batch counts to a rollover that is due, or acknowledged, this long after it began.
+    let (window, counts) = (scale.half_load / WINDOWS, scale.half_load / WINDOWS / 5);
+    let meter = Meter::begin(nodes.clock(), batches.rows)?;
+    let begun = Instant::now();
+    let rollovers = scope(|threads| {
+        let rolling = threads.spawn(|| {
+            let mut rollovers = Vec::new();
+            for number in 0..WINDOWS {
+                sleep(
+                    (begun + window * number + window / 2)
+                        .saturating_duration_since(Instant::now()),
+                );
+                if begun.elapsed() + counts > scale.half_load {
+                    break;
+                }
+                rollovers.push(Instant::now());
+                nodes.all()[0]
+                    .run(&["cluster", "seal", "--no-wait"])
+                    .map_err(|error| error.to_string())?;
+            }
+            Ok::<_, String>(rollovers)
+        });
+        grpc_open_loop(&nodes.endpoints(), &batches, interval, &meter)?;
+        let rollovers = rolling.join().map_err(|_| "the thread that rolls over panicked")?;
+        Ok::<_, Failure>(rollovers?)
+    })?;
+    let measured = meter.end()?;
+    let is_within = |ack: &&Ack| {
+        rollovers.iter().any(|&from| from <= ack.at && ack.at - ack.took <= from + counts)
+    };
+    let (within, outside): (Vec<&Ack>, Vec<&Ack>) = measured.acks.iter().partition(is_within);
+    let p99 = |acks: Vec<&Ack>| {
+        let mut took: Vec<Duration> = acks.into_iter().map(|ack| ack.took).collect();
+        took.sort_unstable();
+        percentile_ms(&took, 99)
+    };
+    let (within, outside) = (p99(within), p99(outside));
+    report.measured(PART, "windows that ended at half load", rollovers.len() as f64, "");
+    report.measured(PART, "ack while a window ends, p99", within, "ms");
+    report.measured(PART, "ack between, p99", outside, "ms");
+    let name = "p99 while a window ends against between";
+    report.bounded(PART, name, within / outside, "x", Floor::Below(2.0));
+    nodes.check(batches.rows)
+}

@@ -68,7 +68,7 @@ impl Meter {
     }
 
     pub(crate) fn acked(&self, rows: u64, latency: Duration) -> Result<(), Failure> {
-        let state = self.state.lock().map_err(|_| "another connection failed")?;
+        let mut state = self.state.lock().map_err(|_| "another connection failed")?;
         state.acked_rows += rows;
         state.acks.push(Ack { at: Instant::now(), took: latency });
         let tenths = state.acked_rows * 10 / self.rows.max(1);
@@ -87,7 +87,7 @@ impl Meter {
     }
 
     pub(crate) fn end(self) -> Result<Measured, Failure> {
-        let mut state = self.state.into_inner().map_err(|_| "a connection failed")?;
+        let state = self.state.into_inner().map_err(|_| "a connection failed")?;
         if state.acked_rows != self.rows {
             let acked = state.acked_rows;
             return Err(format!("{acked} of {} rows were acknowledged", self.rows).into());

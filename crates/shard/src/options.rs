@@ -2,6 +2,11 @@
 
 use crate::{Classes, Volume};
 
+/// So many shards may each gather a piece of full size.
+const WHOLE_PIECES_BITS: u8 = 2;
+/// Smaller pieces would make more of files than of rows.
+const FLUSH_BYTES_MIN: u64 = 256 << 10;
+
 /// Sizes a shard keeps to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardOptions {
@@ -38,6 +43,16 @@ impl Default for ShardOptions {
 }
 
 impl ShardOptions {
+    /// The same for a shard that takes one of `2^bits` parts of what is written: the more there are
+    /// at a time the smaller their pieces, so that tails take up to four whole pieces together.
+    #[must_use]
+    pub fn for_part(mut self, bits: u8) -> Self {
+        let halvings = u32::from(bits.saturating_sub(WHOLE_PIECES_BITS));
+        let smaller = self.flush_bytes.checked_shr(halvings).unwrap_or(0);
+        self.flush_bytes = smaller.max(FLUSH_BYTES_MIN).min(self.flush_bytes);
+        self
+    }
+
     /// Into how many pieces blocks of this volume were cut, counted by blocks and by bytes.
     pub(crate) fn pieces(&self, volume: Volume) -> (u64, u64) {
         (volume.bytes / self.flush_bytes.max(1), volume.blocks / self.flush_blocks.max(1))
@@ -74,5 +89,18 @@ impl Default for MergeOptions {
             zstd_level: 6,
             final_zstd_level: 6,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_shards_at_a_time_write_smaller_pieces() {
+        let pieces = |bits| ShardOptions::default().for_part(bits).flush_bytes >> 10;
+        assert_eq!([0, 2, 3, 6, 7, 8, 200].map(pieces), [8192, 8192, 4096, 512, 256, 256, 256]);
+        let small = ShardOptions { flush_bytes: 4_000, ..ShardOptions::default() };
+        assert_eq!(small.for_part(9).flush_bytes, 4_000);
     }
 }

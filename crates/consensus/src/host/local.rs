@@ -211,7 +211,9 @@ impl Inner {
         id: ShardId,
         origin: Origin,
     ) -> Result<Arc<ShardHome>, ShardError> {
-        let (env, root, options) = (self.env.clone(), self.root(id), self.settings.shard.clone());
+        let (env, root) = (self.env.clone(), self.root(id));
+        let bits = self.catalog().shards.get(&id).map_or(0, |entry| entry.range.bits());
+        let options = self.settings.shard.clone().for_part(bits);
         let upkeep = Arc::clone(&self.upkeep);
         let open = move || ShardHome::open(&env, root, id, options, origin, upkeep);
         Ok(Arc::new(self.env.blocking.run(open).await?))

@@ -78,7 +78,7 @@ fn preparations(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> Vec
         .unwrap_or_else(|| bucket_bits(active, load(catalog, seen, now)));
     let rollable =
         |shard: &ShardEntry| shard.state == ShardState::Open && shard.successors.is_empty();
-    let mut steps = Vec::new();
+    let mut due: Vec<(Vec<ShardId>, Vec<HashRange>)> = Vec::new();
     let mut done: BTreeSet<ShardId> = BTreeSet::new();
     for (&id, shard) in &catalog.shards {
         if done.contains(&id) || !rollable(shard) || !is_due(catalog, seen, now, id, shard) {
@@ -95,17 +95,21 @@ fn preparations(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> Vec
         if !predecessors.iter().all(|(_, other)| rollable(other)) {
             continue;
         }
-        let ranges = split_to(space, bits);
-        let wanted = usize::try_from(catalog.settings.replicas).unwrap_or(usize::MAX);
-        // Without a node to place them on there is nothing to do: windows stretch.
-        let Ok(placed) = place(candidates(catalog, seen), ranges.len(), wanted) else { continue };
-        done.extend(predecessors.iter().map(|(id, _)| *id));
-        steps.push(Step::Prepare {
-            predecessors: predecessors.iter().map(|(id, _)| *id).collect(),
-            successors: ranges.into_iter().zip(placed).collect(),
-        });
+        let predecessors: Vec<ShardId> = predecessors.iter().map(|(id, _)| *id).collect();
+        done.extend(&predecessors);
+        due.push((predecessors, split_to(space, bits)));
     }
-    steps
+    // All at once, so that who leads one of them leads fewer of the others.
+    let count = due.iter().map(|(_, ranges)| ranges.len()).sum();
+    let wanted = usize::try_from(catalog.settings.replicas).unwrap_or(usize::MAX);
+    // Without a node to place them on there is nothing to do: windows stretch.
+    let Ok(placed) = place(candidates(catalog, seen), count, wanted) else { return Vec::new() };
+    let mut placed = placed.into_iter();
+    let step = |(predecessors, ranges): (Vec<ShardId>, Vec<HashRange>)| Step::Prepare {
+        predecessors,
+        successors: ranges.into_iter().zip(placed.by_ref()).collect(),
+    };
+    due.into_iter().map(step).collect()
 }
 
 /// What the open shards would take of a window, each as fast as it was filled so far. One that is

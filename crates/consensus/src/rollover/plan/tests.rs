@@ -240,3 +240,18 @@ fn a_cluster_closes_on_a_quorum_that_agrees() {
         2 is closed with 5 rows at 1, 2
     "#]]);
 }
+
+#[test]
+fn shards_that_are_due_together_are_led_by_different_nodes() {
+    let mut world = World::of(3, 2);
+    for shard in 1..=4 {
+        world.report(shard, SeenPhase::Open, 5);
+        world.seen.requested.insert(ShardId(shard));
+    }
+    world.check(&expect![[r#"
+        prepare after 1: 0/2 on 2, 3, 1
+        prepare after 2: 1/2 on 3, 1, 2
+        prepare after 3: 2/2 on 1, 2, 3
+        prepare after 4: 3/2 on 2, 3, 1
+    "#]]);
+}

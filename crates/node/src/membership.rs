@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use varve_consensus::{Host, JoinRequest, NewDisk, Settings, draw_disk, has_identity};
 use varve_env::Env;
 
-use crate::peer::{Addresses, join};
+use crate::peer::{self, Addresses, Identity, join};
 use crate::{Config, NodeError};
 
 /// How long to wait before a change of the settings is tried again.
@@ -38,6 +38,22 @@ pub(crate) async fn new_disk(
     let admission = join(env, &config.join, &request).await.map_err(NodeError::Join)?;
     addresses.set(admission.addresses()?);
     Ok(NewDisk::Join(admission))
+}
+
+/// Finds out whether a node that was taken in before was told to join another cluster than its own.
+///
+/// # Errors
+///
+/// When a node that it was told to join is of another.
+pub(crate) async fn require_same_cluster(
+    env: &Env,
+    config: &Config,
+    host: &Host,
+    address: &str,
+) -> Result<(), NodeError> {
+    let identity = Identity { cluster: host.cluster(), node: host.node() };
+    let same = peer::require_same_cluster(env, &config.join, identity, address).await;
+    same.map_err(NodeError::Join)
 }
 
 /// Keeps the addresses of peers as the catalog has them, until the node stops.

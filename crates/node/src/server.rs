@@ -83,6 +83,7 @@ impl Node {
         let (wal, report) = Wal::open(&env, &config.data_dir.join("wal"), wal_options).await?;
         say_what_was_recovered(&report);
         let address = config.advertise_peer.clone().unwrap_or_else(|| peer.0.to_string());
+        let advertised = address.clone();
         let (addresses, peer_stats) = (Addresses::default(), Arc::<PeerStats>::default());
         let new_disk = membership::new_disk(&env, &config, &address, &addresses).await?;
         let transport = Peers::new(env.clone(), addresses.clone(), Arc::clone(&peer_stats));
@@ -102,6 +103,7 @@ impl Node {
             on_fatal,
         })
         .await?;
+        membership::require_same_cluster(&env, &config, &host, &advertised).await?;
         let reader = Arc::new(Reader::new(host.clone(), env.clone(), config.search_bytes));
         let answering = (&host, &reader);
         let peers = PeerPort::open(&env, peer, transport, addresses, answering, &peer_stats);

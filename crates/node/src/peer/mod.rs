@@ -47,7 +47,7 @@ use varve_consensus::{Admission, ClusterId, JoinError, JoinRequest, PeerMessage}
 use varve_types::NodeId;
 
 pub(crate) use addresses::Addresses;
-pub(crate) use join::join;
+pub(crate) use join::{join, require_same_cluster};
 pub(crate) use service::serve;
 pub(crate) use stats::PeerStats;
 pub(crate) use transport::Peers;

@@ -135,6 +135,33 @@ fn a_node_that_stands_still_holds_nobody_up_and_catches_up_when_it_goes_on() {
 }
 
 #[test]
+fn five_nodes_lose_two_at_once_and_nothing_acknowledged_is_lost() {
+    let mut cluster = Cluster::start(5, &[]);
+    let load = Load::start(cluster.servers(), 3);
+    load.wait_for_more(10);
+    cluster.run(4, &["cluster", "seal"]);
+    load.wait_for_more(10);
+    let killed = [cluster.leader(), (cluster.leader() + 1) % 5];
+    for place in killed {
+        cluster.kill(place);
+    }
+    load.redirect(cluster.servers());
+    // Three of five keep the catalog; of some shards two of three replicas are gone, and what is
+    // written to those waits.
+    cluster.wait("two nodes do not answer", |status| {
+        let nodes = status["nodes"].as_array().expect("nodes");
+        nodes.iter().filter(|node| node["state"] == "UNREACHABLE").count() == 2
+    });
+    for place in killed {
+        cluster.restart(place);
+    }
+    load.redirect(cluster.servers());
+    load.wait_for_more(10);
+    cluster.wait_until_whole();
+    cluster.check(&load.stop());
+}
+
+#[test]
 fn five_nodes_lose_two_one_after_the_other_and_are_whole_after_each() {
     let mut cluster = Cluster::start(5, &["--node-lost-after", "3s"]);
     let load = Load::start(cluster.servers(), 3);

@@ -45,6 +45,24 @@ fn a_founder_cannot_also_join() {
 }
 
 #[test]
+fn a_disk_of_another_cluster_is_refused_on_both_sides_and_stays_what_it_was() {
+    let cluster = Cluster::start(1, &[]);
+    let seed = cluster.node(0).peers().to_owned();
+    let dir = data_dir();
+    let peers = free_address();
+    let alone = ["--bootstrap", "--listen-peer", &peers];
+    let server = Server::start(dir.path(), &alone);
+    let row = br#"{"service":"one","message":"of another cluster"}"#;
+    assert_eq!(server.post("/api/v1/logs", &[], row).status, 200);
+    server.stop();
+    let said = refused(dir.path(), &["--join", &seed, "--listen-peer", &peers]);
+    assert!(said.contains(&seed) && said.contains("move the data directory away"), "{said}");
+    assert!(cluster.node(0).said().contains("refused: this is cluster"), "the other side says so");
+    assert_eq!(Server::start(dir.path(), &alone).total(""), 1);
+    cluster.wait_until_whole();
+}
+
+#[test]
 fn a_disk_that_was_wiped_comes_back_at_its_address_as_a_new_node() {
     let mut cluster = Cluster::start(3, &["--node-lost-after", "3s"]);
     let load = Load::start(cluster.servers(), 3);

@@ -158,7 +158,12 @@ impl ShardHome {
             _ => job,
         };
         let began = Instant::now();
-        let result = self.env.blocking.run_in_background(move || job.run()).await;
+        let blocking = &self.env.blocking;
+        let result = if self.upkeep.tails.is_pressing() {
+            blocking.run(move || job.run()).await
+        } else {
+            blocking.run_in_background(move || job.run()).await
+        };
         let is_borrowed = result.as_ref().map(Flushed::is_borrowed).ok();
         self.upkeep.flushes.count(is_borrowed, began.elapsed());
         self.upkeep.tails.relieved();

@@ -251,13 +251,7 @@ fn replace_older(
     let segments = segments.map(|segment| (&segment.name, segment.bytes, &mut segment.hash));
     for ((name, bytes, hash), checksum) in std::iter::once(dedup).chain(segments).zip(checksums) {
         let path = dir.join(name);
-        let file = match files::read_whole(&**disk, &path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(OpenError::Damaged { path, damage: Damage::Missing });
-            }
-            Err(error) => return try_disk("reading", &path, Err(error)),
-        };
+        let file = read_named(&**disk, &path)?;
         if (file.len() as u64, crc32c::crc32c(&file)) != (bytes, *checksum) {
             return Err(OpenError::Damaged { path, damage: Damage::Checksum });
         }
@@ -275,13 +269,7 @@ fn read_dedup(
     manifest: &Manifest,
 ) -> Result<(Dedup, TimestampNs), OpenError> {
     let path = dir.join(&manifest.dedup.name);
-    let bytes = match files::read_whole(disk, &path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(OpenError::Damaged { path, damage: Damage::Missing });
-        }
-        Err(error) => return try_disk("reading", &path, Err(error)),
-    };
+    let bytes = read_named(disk, &path)?;
     let found = (bytes.len() as u64, FileHash::of(&bytes));
     let named = (manifest.dedup.bytes, manifest.dedup.hash);
     if found != named {
@@ -294,6 +282,16 @@ fn read_dedup(
             Err(OpenError::Damaged { path, damage })
         }
         Err(error) => Err(OpenError::Damaged { path, damage: error.into() }),
+    }
+}
+
+/// All of a file that the manifest names.
+fn read_named(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, OpenError> {
+    match files::read_whole(disk, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(OpenError::Damaged { path: path.to_owned(), damage: Damage::Missing })
+        }
+        read => try_disk("reading", path, read),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
-use varve_env::Env;
+use varve_env::Blocking;
 use varve_shard::{Borrowed, Gap, Manifest};
 use varve_types::{NodeId, ShardId};
 
@@ -17,7 +17,7 @@ use super::files::{CopyError, Lender};
 use crate::group::{Raft, leader_of};
 use crate::machine::{FileCard, Loan, ShardHome};
 use crate::network::{FilesRefusal, PeerTransport};
-use crate::upkeep::Upkeep;
+use crate::upkeep::Pace;
 
 /// How long to wait after a flush that failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,9 +35,10 @@ pub(super) struct Flusher {
     pub(super) raft: Raft,
     /// This node.
     pub(super) node: NodeId,
-    pub(super) env: Env,
+    pub(super) blocking: Blocking,
     pub(super) transport: Arc<dyn PeerTransport>,
-    pub(super) upkeep: Arc<Upkeep>,
+    /// How fast segments may come.
+    pub(super) pace: Arc<Pace>,
 }
 
 impl Flusher {
@@ -85,14 +86,14 @@ impl Flusher {
     async fn forget_borrowed(&self) {
         let borrowed = self.home.copies().borrowed();
         // What cannot be removed now is at the next start.
-        let _ = self.env.blocking.run(move || borrowed.clear()).await;
+        let _ = self.blocking.run(move || borrowed.clear()).await;
     }
 
     async fn fetch(&self, leader: NodeId, gap: &Gap) -> Result<Vec<Borrowed>, CopyError> {
         let lender = Lender {
             transport: &*self.transport,
-            blocking: &self.env.blocking,
-            pace: &self.upkeep.copying,
+            blocking: &self.blocking,
+            pace: &self.pace,
             shard: self.shard,
             node: leader,
         };
@@ -111,16 +112,12 @@ impl Flusher {
             }
             sleep(ASK_AGAIN).await;
         };
-        let metas = gap.find_in(&manifest).ok_or_else(|| {
-            CopyError::Differs("its segments are cut, or were merged, otherwise".to_owned())
-        })?;
+        let metas = gap.find_in(&manifest).ok_or(CopyError::OtherCuts)?;
         let incoming = self.home.copies().borrowed();
         let mut segments = Vec::with_capacity(metas.len());
         for meta in metas {
             let card = FileCard { name: meta.name.clone(), bytes: meta.bytes, hash: meta.hash };
-            let (come, wanted) = (incoming.clone(), card.clone());
-            let held = self.env.blocking.run(move || come.held(&wanted)).await?;
-            lender.fetch(&incoming, &card, held, |_| ()).await?;
+            lender.fetch(&incoming, &card, 0, |_| ()).await?;
             segments.push(Borrowed { path: incoming.path(&card), meta });
         }
         Ok(segments)

@@ -1,8 +1,8 @@
 //! The shards on this node: starting their groups, closing them, writing them out.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -44,6 +44,8 @@ pub(crate) struct Replica {
     /// Held while a snapshot is installed: what one leaves unused is removed after it, and that may
     /// be what another is made of.
     pub(super) installing: tokio::sync::Mutex<()>,
+    /// What is wrong with its files, once that was found.
+    damage: OnceLock<ShardError>,
 }
 
 impl Local {
@@ -69,6 +71,16 @@ impl Replica {
             }
             replica.seating.store(false, Ordering::Release);
         });
+    }
+
+    /// What is wrong with its files: another replica is to take its place.
+    pub(super) fn damage(&self) -> Option<&ShardError> {
+        self.damage.get()
+    }
+
+    pub(super) fn set_damage(&self, error: ShardError) {
+        // What was found first says enough.
+        let _ = self.damage.set(error);
     }
 
     pub(super) async fn stop(&self) {
@@ -190,14 +202,14 @@ impl Inner {
             home: Arc::clone(&home),
             raft: group.raft.clone(),
             node: self.node,
-            env: self.env.clone(),
+            blocking: self.env.blocking.clone(),
             transport: Arc::clone(&self.transport),
-            upkeep: Arc::clone(&self.upkeep),
+            pace: Arc::clone(&self.upkeep.copying),
         };
         let flusher = tokio::spawn(flusher.run());
         let (started, seating) = (Instant::now(), AtomicBool::new(false));
-        let installing = tokio::sync::Mutex::default();
-        Ok(Replica { group, home, flusher, started, seating, installing })
+        let (installing, damage) = (tokio::sync::Mutex::default(), OnceLock::new());
+        Ok(Replica { group, home, flusher, started, seating, installing, damage })
     }
 
     /// Whether a group that had a log may have lost it: one that never began has none either,
@@ -249,6 +261,9 @@ impl Inner {
         self.forget_incoming(&replica.home).await;
         self.upkeep.merges.offer(id);
         info!(shard = id.get(), rows = closed.rows, "closed");
+        if replica.damage().is_some() {
+            self.upkeep.repairs.suspect([id]);
+        }
     }
 
     /// Opens a shard that was closed before this start.

@@ -99,7 +99,7 @@ impl Inner {
             Some(Local::Running(replica)) => (
                 replica.group.leader(),
                 Some(self.status_of(&replica.home, false)),
-                replica.group.stopped(),
+                replica.group.stopped().or_else(|| replica.damage().map(ToString::to_string)),
             ),
             Some(Local::Closed(home)) => (None, Some(self.status_of(&home, true)), None),
             Some(Local::Refused(error)) => (None, None, Some(error.to_string())),

@@ -6,6 +6,7 @@ use varve_placement::{choose_addition, choose_spare, metadata_voters, replica_co
 use varve_types::{GroupId, NodeId, ReplicaId, ShardId};
 
 use super::Move;
+use super::leaders::{self, Handover};
 use super::plan::Cluster;
 use crate::catalog::{CatalogCommand, Closed, ShardEntry, staying};
 
@@ -105,7 +106,12 @@ pub(super) fn open(cluster: &Cluster<'_>, id: ShardId, shard: &ShardEntry) -> Ve
         return Vec::new();
     }
     if let Some(replica) = broken(cluster, id, &staying) {
-        return vec![Move::Change(CatalogCommand::RetireReplica { group, replica })];
+        return match leaders::handover(cluster, id, shard, replica) {
+            Handover::NotNeeded => {
+                vec![Move::Change(CatalogCommand::RetireReplica { group, replica })]
+            }
+            Handover::Needed(next) => next.into_iter().collect(),
+        };
     }
     let wanted = Wanted {
         group,
@@ -126,9 +132,10 @@ fn broken(
     staying: &[(ReplicaId, NodeId)],
 ) -> Option<ReplicaId> {
     let runs = |(_, node): &&(ReplicaId, NodeId)| cluster.seen.reports.contains_key(&(id, *node));
-    let enough = staying.iter().filter(runs).count() > staying.len() / 2;
     let is_broken =
         |(replica, _): &&(ReplicaId, NodeId)| cluster.seen.broken.contains(&(id, *replica));
+    let whole = staying.iter().filter(|one| runs(one) && !is_broken(one));
+    let enough = whole.count() > staying.len() / 2;
     staying.iter().find(is_broken).filter(|_| enough).map(|(replica, _)| *replica)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use varve_placement::{Led, choose_transfer};
-use varve_types::{LogIndex, NodeId, ShardId};
+use varve_types::{LogIndex, NodeId, ReplicaId, ShardId};
 
 use super::Move;
 use super::plan::Cluster;
@@ -36,6 +36,29 @@ pub(super) fn transfer(cluster: &Cluster<'_>) -> Option<Move> {
     Some(Move::Lead { shard, leader, to })
 }
 
+/// What must be done before a replica may go.
+pub(super) enum Handover {
+    /// It does not lead.
+    NotNeeded,
+    /// It leads: another must first, once one can.
+    Needed(Option<Move>),
+}
+
+/// Who leads in place of a replica that is to go.
+pub(super) fn handover(
+    cluster: &Cluster<'_>,
+    id: ShardId,
+    shard: &ShardEntry,
+    replica: ReplicaId,
+) -> Handover {
+    let Some(led) = led(cluster, id, shard) else { return Handover::NotNeeded };
+    if shard.replica_on(led.leader) != Some(replica) {
+        return Handover::NotNeeded;
+    }
+    let to = led.successors.first().and_then(|node| shard.replica_on(*node));
+    Handover::Needed(to.map(|to| Move::Lead { shard: id, leader: led.leader, to }))
+}
+
 fn led(cluster: &Cluster<'_>, id: ShardId, shard: &ShardEntry) -> Option<Led> {
     let report = |node: NodeId| cluster.seen.reports.get(&(id, node));
     let nodes = || shard.staying();
@@ -49,9 +72,12 @@ fn led(cluster: &Cluster<'_>, id: ShardId, shard: &ShardEntry) -> Option<Led> {
     };
     let successors = nodes()
         .filter(|(replica, node)| {
-            node != leader && led.members.contains(replica) && report(*node).is_some_and(is_near)
+            node != leader
+                && led.members.contains(replica)
+                && !cluster.seen.broken.contains(&(id, *replica))
+                && report(*node).is_some_and(is_near)
         })
         .map(|(_, node)| node)
         .collect();
-    Some(Led { shard: id, leader: *leader, successors, load: led.rows })
+    Some(Led { shard: id, leader: *leader, successors, bytes: led.bytes })
 }

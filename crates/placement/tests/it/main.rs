@@ -5,7 +5,7 @@
 //! place 4 x 3                    the nodes of so many shards of so many replicas
 //! add 1 2                        one more replica beside these
 //! spare 1 2 3                    one replica less than these
-//! lead 7:1>2,3*50 8:1>2 not 4    shard:leader>successors*load; who is not to lead
+//! lead 7:1>2,3*50 8:1>2 not 4    shard:leader>successors*MiB; who is not to lead
 //! voters                         of the metadata group
 //! ```
 
@@ -42,12 +42,12 @@ fn candidate(word: &str) -> Candidate {
 fn led(word: &str) -> Led {
     let (shard, rest) = word.split_once(':').expect("SHARD:LEADER>SUCCESSORS");
     let (leader, rest) = rest.split_once('>').expect("SHARD:LEADER>SUCCESSORS");
-    let (successors, load) = rest.split_once('*').unwrap_or((rest, "0"));
+    let (successors, mib) = rest.split_once('*').unwrap_or((rest, "0"));
     Led {
         shard: ShardId(number(shard)),
         leader: NodeId(number(leader)),
         successors: nodes(successors),
-        load: number(load),
+        bytes: number::<u64>(mib) << 20,
     }
 }
 

@@ -35,6 +35,8 @@ pub(in crate::host) enum CopyError {
     Nonsense(String),
     #[error("what it holds is not what the catalog says: {0}")]
     Differs(String),
+    #[error("its segments are cut, or were merged, otherwise")]
+    OtherCuts,
     #[error("{free} bytes are free on this disk, {keep} are kept and {needed} are needed")]
     NoRoom { free: u64, keep: u64, needed: u64 },
     #[error("this disk refused: {0}")]
@@ -53,10 +55,7 @@ pub(in crate::host) struct Lender<'a> {
 }
 
 impl Lender<'_> {
-    pub(in crate::host) async fn ask(
-        &self,
-        request: FilesRequest,
-    ) -> Result<FilesReply, CopyError> {
+    async fn ask(&self, request: FilesRequest) -> Result<FilesReply, CopyError> {
         let (kind, group) = (MessageKind::Files, GroupId::shard(self.shard));
         let message = PeerMessage::to_node(kind, group, request.encode());
         let sent = timeout(ANSWER_LIMIT, self.transport.send(self.node, message)).await;

@@ -58,15 +58,16 @@ impl Inner {
         Some(ClosedReport { shard, held: Some(held), problem: None })
     }
 
-    /// Replicas of shards that are not closed which cannot run here, whatever this node does.
+    /// Replicas of shards that are not closed whose files or log are of no use any more.
     pub(crate) fn broken_replicas(&self) -> Vec<(ShardId, ReplicaId)> {
         let catalog = self.catalog();
         let broken = |(shard, entry): (&ShardId, &ShardEntry)| {
             let is_open = !matches!(entry.state, ShardState::Closed(_));
             let replica = entry.replica_on(self.node).filter(|_| is_open)?;
             match self.local(*shard)? {
-                Local::Refused(error) if error.is_damage() => Some((*shard, replica)),
-                _ => None,
+                Local::Refused(error) => error.is_damage().then_some((*shard, replica)),
+                Local::Running(running) => running.damage().map(|_| (*shard, replica)),
+                Local::Closed(_) => None,
             }
         };
         catalog.shards.iter().filter_map(broken).collect()

@@ -1,4 +1,4 @@
-//! Reading closed shards again, slowly, to find damage while there are other copies to mend it.
+//! Reading shards' files again, slowly, to find damage while there are other copies to mend it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tracing::error;
 use varve_env::{Disk, DiskFile, OpenMode};
 use varve_shard::{FileHasher, Manifest};
-use varve_types::ShardId;
+use varve_types::{NodeId, ShardId};
 
-use crate::catalog::ShardState;
+use crate::catalog::{ShardEntry, ShardState};
 use crate::errors::ShardError;
 use crate::host::local::Local;
 use crate::host::{Host, Inner, lock};
@@ -27,13 +28,13 @@ const BUSY_PAUSES_MAX: u32 = 3;
 /// Bytes that are read at once.
 const PIECE_BYTES: u64 = 256 << 10;
 
-/// Reads closed shards one after the other, until the node stops.
+/// Reads shards one after the other, until the node stops.
 pub(in crate::host) async fn scrub_always(inner: Arc<Inner>) {
     let pace = Pace::new(inner.settings.scrub_bytes_per_s);
     let mut done: BTreeMap<ShardId, Instant> = BTreeMap::new();
     loop {
         let suspects = inner.upkeep.repairs.suspects();
-        for (shard, home) in inner.closed_here() {
+        for (shard, home) in inner.served_here() {
             if suspects.contains(&shard) {
                 inner.scrub(shard, &home, None).await;
                 done.insert(shard, Instant::now());
@@ -57,32 +58,35 @@ pub(in crate::host) async fn scrub_always(inner: Arc<Inner>) {
 }
 
 impl Host {
-    /// Has those of these shards that are closed read again at once: bytes of one were not what
-    /// they were written as. A copy that is damaged is mended, where another node has one.
+    /// Has these shards read again at once: bytes of one were not what they were written as. A
+    /// copy that is damaged is mended, where another node has one.
     pub fn suspect(&self, shards: impl IntoIterator<Item = ShardId>) {
         self.inner().upkeep.repairs.suspect(shards);
     }
 }
 
 impl Inner {
-    /// The closed shards that are served here.
-    fn closed_here(&self) -> BTreeMap<ShardId, Arc<ShardHome>> {
+    /// The shards that are served here.
+    fn served_here(&self) -> BTreeMap<ShardId, Arc<ShardHome>> {
         let shards = lock(&self.shards);
-        let closed = shards.iter().filter_map(|(shard, local)| match local {
+        let served = shards.iter().filter_map(|(shard, local)| match local {
             Local::Closed(home) => Some((*shard, Arc::clone(home))),
+            Local::Running(replica) if replica.damage().is_none() => {
+                Some((*shard, Arc::clone(&replica.home)))
+            }
             Local::Running(_) | Local::Refused(_) => None,
         });
-        closed.collect()
+        served.collect()
     }
 
-    /// The closed shard that was not read for longest, if it is due.
+    /// The shard that was not read for longest, if it is due.
     fn next_to_scrub(
         &self,
         done: &mut BTreeMap<ShardId, Instant>,
     ) -> Option<(ShardId, Arc<ShardHome>)> {
-        let closed = self.closed_here();
-        done.retain(|shard, _| closed.contains_key(shard));
-        let (shard, home) = closed.into_iter().min_by_key(|(shard, _)| done.get(shard).copied())?;
+        let served = self.served_here();
+        done.retain(|shard, _| served.contains_key(shard));
+        let (shard, home) = served.into_iter().min_by_key(|(shard, _)| done.get(shard).copied())?;
         let rests = |at: &Instant| at.elapsed() < self.settings.scrub_every;
         (!done.get(&shard).is_some_and(rests)).then_some((shard, home))
     }
@@ -208,26 +212,41 @@ impl Inner {
         }
     }
 
-    /// Serves a damaged copy no longer. Its files stay until another copy takes their place; what
-    /// is whole of them need not be copied.
+    /// Sees to it that a damaged copy is replaced. One of a closed shard is served no longer; its
+    /// files stay until another copy takes their place: what is whole of them need not be copied. A
+    /// replica that votes goes on, since its log is whole, until a new one takes its place.
     pub(super) fn found_damaged(&self, shard: ShardId, home: &Arc<ShardHome>, damage: &str) {
-        let is_served = |local: &Local| match local {
-            Local::Closed(now) => Arc::ptr_eq(now, home),
-            Local::Running(_) | Local::Refused(_) => false,
-        };
-        if !self.local(shard).as_ref().is_some_and(is_served) {
-            return;
+        match self.local(shard) {
+            Some(Local::Closed(now)) if Arc::ptr_eq(&now, home) => {
+                let others = self.other_holders(shard);
+                self.refuse(shard, self.damaged(shard, damage, &others));
+                self.wake();
+            }
+            Some(Local::Running(replica)) if Arc::ptr_eq(&replica.home, home) => {
+                let others = self.other_replicas(shard);
+                let error = self.damaged(shard, damage, &others);
+                error!(shard = shard.get(), "{error}");
+                replica.set_damage(error);
+            }
+            _ => {}
         }
+    }
+
+    /// Counts a copy that is damaged, and says what is done about it.
+    fn damaged(&self, shard: ShardId, damage: &str, others: &[u64]) -> ShardError {
         self.upkeep.repairs.count_damaged();
-        let others = self.other_holders(shard);
         let remedy = if others.is_empty() {
             "no other node holds it: restore the file from a backup and restart the node".to_owned()
         } else {
             format!("it is copied anew from nodes {others:?}")
         };
-        let error = ShardError::Damaged { shard, damage: damage.to_owned(), remedy };
-        self.refuse(shard, error);
-        self.wake();
+        ShardError::Damaged { shard, damage: damage.to_owned(), remedy }
+    }
+
+    fn other_replicas(&self, shard: ShardId) -> Vec<u64> {
+        let catalog = self.catalog();
+        let nodes = catalog.shards.get(&shard).into_iter().flat_map(ShardEntry::staying);
+        nodes.map(|(_, node)| node).filter(|node| *node != self.node).map(NodeId::get).collect()
     }
 
     fn other_holders(&self, shard: ShardId) -> Vec<u64> {

@@ -302,6 +302,18 @@ fn a_broken_replica_goes_while_a_quorum_is_there_without_it_and_a_new_one_comes(
         shard 1: node 3 is to hold a replica
         shard 1: replica 7 has come
     "#]]);
+    // One that leads hands over first.
+    let mut world = World::of(3);
+    let (&broken, &node) = world.catalog.shards[&ShardId(1)].replicas.first_key_value().unwrap();
+    assert!(world.seen.reports[&(ShardId(1), node)].leads);
+    world.seen.broken.insert((ShardId(1), broken));
+    world.check(&expect![[r#"
+        shard 1: node 1 hands over to replica 4
+        shard 1: replica 2 is to go
+        shard 1: replica 2 has gone
+        shard 1: node 1 is to hold a replica
+        shard 1: replica 7 has come
+    "#]]);
     // Of two, neither can be missed.
     let mut world = World::of(2);
     let (&broken, _) = world.catalog.shards[&ShardId(1)].replicas.last_key_value().unwrap();

@@ -187,6 +187,38 @@ fn an_open_replica_whose_files_are_damaged_is_replaced_by_a_new_one() {
 }
 
 #[test]
+fn a_replica_that_takes_writes_goes_on_with_damaged_files_until_a_new_one_has_come() {
+    virtual_time().block_on(async {
+        let scrub_every = Duration::from_secs(20);
+        let mut world = World::new(HostSettings { scrub_every, ..merging() }).await;
+        world.fill(60).await;
+        // The one that leads: it hands over, and everybody goes on.
+        let hurt = world.leader;
+        let node = world.hosts[hurt].node();
+        let replica = |world: &World| world.hosts[0].catalog().shards[&SHARD].replica_on(node);
+        let before = replica(&world).unwrap();
+        world.damage(hurt);
+        let helper = world.follower();
+        let World { hosts, producer, .. } = &mut world;
+        let writes = async {
+            for _ in 0..200 {
+                producer.send_many(&hosts[helper], 1).await;
+                sleep(Duration::from_millis(500)).await;
+            }
+        };
+        let mended = eventually("a new replica is there", || {
+            let now = hosts[0].catalog().shards[&SHARD].replica_on(node);
+            now.is_some_and(|now| now != before)
+        });
+        futures::join!(writes, mended);
+        assert_eq!(world.hosts[hurt].repair().damaged, 1);
+        world.close().await;
+        eventually("all have the final files", || world.is_finished_everywhere()).await;
+        world.assert_same_bytes_everywhere();
+    });
+}
+
+#[test]
 fn replicas_that_take_writes_are_compared_at_one_entry() {
     virtual_time().block_on(async {
         let mut world = World::new(merging()).await;

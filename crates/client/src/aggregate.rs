@@ -6,6 +6,7 @@ use varve_proto::{decode_level, encode_level, v1};
 use varve_types::{Level, TimeRange, TimestampNs};
 
 use crate::error::CallError;
+use crate::query::Consistency;
 
 /// What to count. The default counts everything together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,20 @@ pub struct Aggregate {
     pub by_service: bool,
     /// Counts each level by itself.
     pub by_level: bool,
+    /// How new the answer is.
+    pub consistency: Consistency,
+    /// Whether shards that nobody can serve may be left out: [`Counts::warnings`] names them.
+    pub partial: bool,
+}
+
+/// The answer to an aggregate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// In order of time, then service, then level.
+    pub counts: Vec<Count>,
+    /// What is missing: a sentence for each shard that was left out. Empty unless the aggregate
+    /// allows that.
+    pub warnings: Vec<String>,
 }
 
 /// How many records are of one service and level in one step of time.
@@ -50,7 +65,8 @@ impl Aggregate {
             one_step: step_ns.unwrap_or(0) == 0,
             all_services: !self.by_service,
             all_levels: !self.by_level,
-            ..v1::AggregateRequest::default()
+            consistency: self.consistency.to_message().into(),
+            partial: self.partial,
         }
     }
 }

@@ -7,7 +7,7 @@ use varve_proto::v1::log_service_client::LogServiceClient;
 use varve_proto::{RecordDecoder, RecordEncoder, encode_batch_key, v1};
 use varve_types::{BatchKey, Record, RecordId, limits};
 
-use crate::aggregate::{Aggregate, Count};
+use crate::aggregate::{Aggregate, Count, Counts};
 use crate::backoff::{Backoff, RetryPolicy};
 use crate::endpoints::{Endpoints, Place};
 use crate::error::{AppendError, CallError, ConnectError, Refusal, root_cause};
@@ -192,18 +192,19 @@ impl Client {
     /// # Errors
     ///
     /// As [`Client::query`].
-    pub async fn aggregate(&self, aggregate: &Aggregate) -> Result<Vec<Count>, CallError> {
+    pub async fn aggregate(&self, aggregate: &Aggregate) -> Result<Counts, CallError> {
         self.ask(async |place| {
             let refused = |status| CallError::of_status(&place.name, &status);
             let stream = self.logs(place).aggregate(aggregate.to_message()).await;
             let mut stream = stream.map_err(refused)?.into_inner();
-            let mut counts = Vec::new();
+            let mut answer = Counts::default();
             while let Some(message) = stream.message().await.map_err(refused)? {
+                answer.warnings.extend(message.warnings);
                 for count in message.counts {
-                    counts.push(Count::of_message(&place.name, count)?);
+                    answer.counts.push(Count::of_message(&place.name, count)?);
                 }
             }
-            Ok(counts)
+            Ok(answer)
         })
         .await
     }

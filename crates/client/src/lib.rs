@@ -40,7 +40,7 @@ mod query;
 pub mod recognise;
 mod sender;
 
-pub use aggregate::{Aggregate, Count};
+pub use aggregate::{Aggregate, Count, Counts};
 pub use backoff::RetryPolicy;
 pub use batch::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, Batcher, record_bytes};
 pub use client::Client;

@@ -89,6 +89,15 @@ pub struct Answer {
     ready: VecDeque<StoredRecord>,
 }
 
+impl Consistency {
+    pub(crate) const fn to_message(self) -> v1::Consistency {
+        match self {
+            Self::Linearizable => v1::Consistency::Linearizable,
+            Self::Stale => v1::Consistency::Stale,
+        }
+    }
+}
+
 impl Query {
     pub(crate) fn to_message(&self) -> v1::QueryRequest {
         let attribute = |(name, value): &(String, String)| v1::AttributeFilter {
@@ -115,11 +124,7 @@ impl Query {
             }
             .into(),
             explain: self.explain,
-            consistency: match self.consistency {
-                Consistency::Linearizable => v1::Consistency::Linearizable,
-                Consistency::Stale => v1::Consistency::Stale,
-            }
-            .into(),
+            consistency: self.consistency.to_message().into(),
             partial: self.partial,
         }
     }

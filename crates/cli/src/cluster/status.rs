@@ -25,7 +25,7 @@ pub(super) fn write(
     nodes::table(&status.nodes).write(screen, out)?;
     writeln!(out, "\nshards       {}", states(status))?;
     if let Some(replication) = &status.replication {
-        writeln!(out, "replication  {}", held(replication))?;
+        writeln!(out, "replication  {}", held(replication, &status.nodes))?;
     }
     if let Some(copying) = copying(&status.nodes) {
         writeln!(out, "copying      {copying}")?;
@@ -81,8 +81,9 @@ fn states(status: &StatusResponse) -> String {
     if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
 }
 
-/// Whether everything is held as often as it is to be, with a bar while it is not.
-fn held(replication: &Replication) -> String {
+/// Whether everything is held as often as it is to be, with a bar while it is not, and which nodes
+/// that hold some of it do not answer now.
+fn held(replication: &Replication, nodes: &[NodeStatus]) -> String {
     let Replication { wanted, possible, copies_wanted, copies } = *replication;
     let mut text = if copies < copies_wanted {
         let share = |of: u64| copies * of / copies_wanted;
@@ -93,6 +94,16 @@ fn held(replication: &Replication) -> String {
         let times = if possible == 1 { "once".to_owned() } else { format!("{possible} times") };
         format!("everything is held {times}")
     };
+    let silent = nodes.iter().filter(|node| node.state == "UNREACHABLE");
+    let silent: Vec<String> = silent.map(|node| node.node_id.to_string()).collect();
+    match silent.as_slice() {
+        [] => {}
+        [node] => text += &format!("; node {node}, which holds some of it, does not answer"),
+        nodes => {
+            let nodes = nodes.join(", ");
+            text += &format!("; nodes {nodes}, which hold some of it, do not answer");
+        }
+    }
     if possible < wanted {
         text += &format!(
             "; it is to be {wanted} times, and there are too few nodes (`varve cluster add`)"
@@ -127,8 +138,9 @@ fn problems(status: &StatusResponse) -> Vec<String> {
             .push(format!("the disk of node {node} is FULL: it takes no appends; free some room"));
     }
     for shard in status.shards.iter().filter(|shard| !shard.problem.is_empty()) {
+        let how = if shard.here { "HURT on" } else { "NOT SERVED by" };
         problems.push(format!(
-            "shard {} is NOT SERVED by node {}: {}",
+            "shard {} is {how} node {}: {}",
             shard.shard, status.node_id, shard.problem
         ));
     }
@@ -254,7 +266,7 @@ mod tests {
             4     DRAINED      its address is another node's now  -       watcher  -      1     12      -
 
             shards       1 open, 2 closed
-            replication  [##############..........] 62 %: 187 of 300 copies are where they are to be; it is to be 3 times, and there are too few nodes (`varve cluster add`)
+            replication  [##############..........] 62 %: 187 of 300 copies are where they are to be; node 2, which holds some of it, does not answer; it is to be 3 times, and there are too few nodes (`varve cluster add`)
             copying      13 copies to come, 13.0 MiB/s now; about 3 min left
 
             ! the disk of node 1 is FULL: it takes no appends; free some room
@@ -267,11 +279,17 @@ mod tests {
     }
 
     #[test]
-    fn a_node_alone_is_told_what_more_nodes_would_give() {
+    fn how_often_everything_is_held_comes_with_what_is_not_as_it_should_be() {
         let alone = Replication { wanted: 3, possible: 1, copies_wanted: 4, copies: 4 };
-        expect!["everything is held once; it is to be 3 times, and there are too few nodes (`varve cluster add`)"].assert_eq(&held(&alone));
+        expect!["everything is held once; it is to be 3 times, and there are too few nodes (`varve cluster add`)"].assert_eq(&held(&alone, &[]));
         let nothing = Replication { wanted: 3, possible: 3, copies_wanted: 0, copies: 0 };
-        assert_eq!(held(&nothing), "everything is held 3 times");
+        assert_eq!(held(&nothing, &[]), "everything is held 3 times");
+        let nodes = [node(1, "UNREACHABLE", "MEMBER"), node(2, "SERVING", "LEADER")];
+        let held = held(&nothing, &nodes);
+        assert_eq!(
+            held,
+            "everything is held 3 times; node 1, which holds some of it, does not answer"
+        );
     }
 
     #[test]

@@ -243,9 +243,20 @@ impl log_service_server::LogService for FakeServer {
 
     async fn aggregate(
         &self,
-        _: Request<v1::AggregateRequest>,
+        request: Request<v1::AggregateRequest>,
     ) -> Result<Response<Self::AggregateStream>, Status> {
-        Err(Status::unimplemented("the fake stores, and answers no questions"))
+        let request = request.into_inner();
+        if !request.partial || request.consistency() != v1::Consistency::Stale {
+            return Err(Status::unavailable("shard 2 cannot be read"));
+        }
+        let count = |rows| v1::AggregateCount { rows, ..v1::AggregateCount::default() };
+        let message = |rows, warnings| v1::AggregateResponse {
+            counts: vec![count(rows)],
+            warnings,
+            ..v1::AggregateResponse::default()
+        };
+        let answers = [message(3, vec!["shard 2 is left out".to_owned()]), message(4, Vec::new())];
+        Ok(Response::new(Box::pin(tokio_stream::iter(answers.map(Ok)))))
     }
 
     async fn get_record(

@@ -4,7 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
-use varve_client::{Appended, CallError, Client, ConnectError, Query, RetryPolicy, Sender};
+use varve_client::{
+    Aggregate, Appended, CallError, Client, ConnectError, Consistency, Query, RetryPolicy, Sender,
+};
 use varve_types::{BatchKey, Epoch, ProducerId, ProducerKey, Record, Sequence, TenantId};
 
 use crate::fake_server::{FakeServer, Faults};
@@ -91,4 +93,17 @@ async fn an_address_that_is_none_is_refused_before_any_is_tried() {
     let said = Client::connect_any(&["http://127.0.0.1:1", "http://127.0.0.1:2"]).await;
     let said = said.expect_err("nobody listens there").to_string();
     assert!(said.starts_with("cannot reach http://127.0.0.1:1, http://127.0.0.1:2: "), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_say_what_is_missing_and_only_where_that_is_allowed() {
+    let server = FakeServer::new(1, Faults::default());
+    let client = client(vec![(server.channel(), "a")]);
+    let whole = Aggregate::default();
+    let said = client.aggregate(&whole).await.expect_err("a shard cannot be read");
+    assert!(said.to_string().contains("shard 2 cannot be read"), "{said}");
+    let some = Aggregate { consistency: Consistency::Stale, partial: true, ..whole };
+    let answer = client.aggregate(&some).await.expect("some is enough");
+    let rows: Vec<u64> = answer.counts.iter().map(|count| count.rows).collect();
+    assert_eq!((rows, answer.warnings), (vec![3, 4], vec!["shard 2 is left out".to_owned()]));
 }

@@ -104,6 +104,13 @@ fn with_a_minority_away_writes_go_on_and_with_a_majority_away_they_are_refused_u
     assert_eq!(refused.status, 503, "{refused:?}");
     let read = alone.get("/api/v1/logs/search?page_size=1");
     assert_eq!(read.status, 503, "what may be old is not told as the truth: {read:?}");
+    let partial = alone.get("/api/v1/logs/search?page_size=1&partial=allow");
+    assert_eq!(partial.status, 200, "{partial:?}");
+    let warnings = partial.json()["warnings"].to_string();
+    assert!(warnings.contains("shard 1"), "what is left out is named: {warnings}");
+    let stale = alone.get("/api/v1/logs/aggregates?step=all&consistency=stale");
+    assert_eq!(stale.status, 200, "{stale:?}");
+    assert!(stale.json()["total"].as_u64() >= Some(before.rows()), "{stale:?}");
     assert_eq!(alone.get("/health/ready").status, 503);
     assert_eq!(alone.get("/health/live").status, 200);
     for place in [1, 2] {

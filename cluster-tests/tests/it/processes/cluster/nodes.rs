@@ -132,6 +132,12 @@ impl Cluster {
         self.nodes[place].server.take().expect("it is up").stop();
     }
 
+    /// Starts a node that is down on the data that it has, where nobody has met it yet.
+    pub(super) fn restart_elsewhere(&mut self, place: usize) {
+        self.nodes[place].peers = free_address();
+        self.restart(place);
+    }
+
     /// Starts a node that is down on the data that it has.
     pub(super) fn restart(&mut self, place: usize) {
         let node = &mut self.nodes[place];

@@ -21,6 +21,22 @@ fn all_nodes_restart_in_turn_under_load() {
 }
 
 #[test]
+fn nodes_come_back_at_other_addresses_one_after_the_other() {
+    let mut cluster = Cluster::start(3, &[]);
+    let load = Load::start(cluster.servers(), 3);
+    for place in 0..3 {
+        load.wait_for_more(10);
+        cluster.kill(place);
+        load.redirect(cluster.servers());
+        cluster.restart_elsewhere(place);
+        cluster.wait_until_whole();
+        load.redirect(cluster.servers());
+    }
+    load.wait_for_more(10);
+    cluster.check(&load.stop());
+}
+
+#[test]
 fn shards_roll_over_under_load_and_their_files_are_alike() {
     const ROLLOVERS: usize = 5;
     let cluster = Cluster::start(3, &["--tail-size", "64 KiB"]);

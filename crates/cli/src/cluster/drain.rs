@@ -1,7 +1,7 @@
 //! `varve cluster drain`: emptying a node, and waiting until it is empty.
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::ProgressBar;
@@ -16,6 +16,9 @@ use crate::failure::Failure;
 
 /// How often the cluster is asked how far it is.
 const POLL: Duration = Duration::from_millis(500);
+
+/// The node that answers may hear of the drain this much later than it was begun.
+const HEARD_OF: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(super) struct DrainOptions {
@@ -70,9 +73,16 @@ pub(super) async fn run(options: &DrainOptions) -> Result<(), Failure> {
 
 async fn wait_until_empty(client: &Client, number: u64) -> Result<(), Failure> {
     let spinner = io::stderr().is_terminal().then(ProgressBar::new_spinner);
+    let asked = Instant::now();
+    let mut is_heard_of = false;
     loop {
         let nodes = client.nodes().await.map_err(call_failure)?;
         let node = nodes::find(&nodes, number)?;
+        is_heard_of |= node.state != "SERVING" || asked.elapsed() > HEARD_OF;
+        if !is_heard_of {
+            tokio::time::sleep(POLL).await;
+            continue;
+        }
         if node.state == "SERVING" {
             return Err(Failure::failed(format_args!("somebody ended the drain of node {number}")));
         }

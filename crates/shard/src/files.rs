@@ -123,22 +123,6 @@ impl Drop for Draft {
     }
 }
 
-/// Makes a folder, and makes the names of it and of the folders above it that were not there
-/// durable.
-pub(crate) fn make_dir(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-    let above = |path: &Path| match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
-        Some(parent) => parent.to_owned(),
-        None => path.to_owned(),
-    };
-    let missing: Vec<&Path> =
-        dir.ancestors().take_while(|path| *path != Path::new("") && !disk.exists(path)).collect();
-    disk.create_dir_all(dir)?;
-    // Its own name in any case: who made it may not have come to this.
-    disk.sync_dir(&above(dir))?;
-    missing.iter().skip(1).try_for_each(|path| disk.sync_dir(&above(path)))
-}
-
 /// Reads a small file whole.
 pub(crate) fn read_whole(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path, OpenMode::Read)?;

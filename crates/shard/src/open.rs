@@ -125,7 +125,7 @@ impl Shard {
         let Some(manifest) = read_manifest(&disk, dir, shard)? else {
             // Segments may be here: of a first flush that did not reach its manifest, or of a
             // manifest that was lost. Only what is surely worthless goes.
-            try_disk("making the folder", dir, files::make_dir(&*disk, dir))?;
+            try_disk("making the folder", dir, disk.create_dir_all(dir))?;
             let swept = files::sweep(&*disk, dir, |name| !files::is_temporary(name));
             try_disk("sweeping", dir, swept)?;
             let state = State::new(shard, Phase::of(origin));

@@ -1,11 +1,12 @@
 //! `varve cluster drain`: emptying a node, and waiting until it is empty.
 
 use std::io::{self, IsTerminal};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
+use tokio::time::Instant;
 use varve_client::Client;
 use varve_client::v1::NodeStatus;
 use varve_types::NodeId;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -18,6 +19,9 @@ use crate::errors::ShardError;
 use crate::group::Group;
 use crate::log_store::LogStore;
 use crate::machine::{Machine, ShardHome, ShardMachine};
+
+/// So many groups are started at the same time.
+const STARTS_AT_ONCE: usize = 16;
 
 /// How long the first replica is given to found a group before the others do.
 const FOUNDER_GRACE: Duration = Duration::from_secs(5);
@@ -128,6 +132,7 @@ impl Inner {
     pub(super) async fn reconcile(&self) {
         let catalog = self.catalog();
         self.leave_shards(&catalog).await;
+        let mut to_start = Vec::new();
         for (&id, entry) in &catalog.shards {
             let Some(replica) = entry.replica_on(self.node) else { continue };
             match (&entry.state, self.local(id)) {
@@ -135,11 +140,15 @@ impl Inner {
                 (ShardState::Closed(closed), Some(Local::Running(replica))) => {
                     self.close(id, &replica, closed).await;
                 }
-                (_, None) => self.start_or_refuse(id, replica, entry).await,
+                (_, None) => to_start.push((id, replica, entry)),
                 (_, Some(Local::Running(replica))) => self.watch_over(id, &replica, entry).await,
                 (_, Some(Local::Closed(_) | Local::Refused(_))) => {}
             }
         }
+        // The disk syncs what several of them wrote at once.
+        let starting = stream::iter(to_start);
+        let start = async |(id, replica, entry)| self.start_or_refuse(id, replica, entry).await;
+        starting.for_each_concurrent(STARTS_AT_ONCE, start).await;
     }
 
     async fn start_or_refuse(&self, id: ShardId, replica: ReplicaId, entry: &ShardEntry) {

@@ -51,6 +51,7 @@ use crate::driver::Liveness;
 use crate::network::{Links, PeerTransport};
 use crate::upkeep::Upkeep;
 use local::{Local, Replica};
+use read::Loads;
 
 /// What a host is started with.
 pub struct HostOptions {
@@ -131,7 +132,7 @@ impl Default for HostSettings {
             propose_limit: Duration::from_secs(10),
             read_limit: Duration::from_secs(10),
             roll_limit: Duration::from_secs(30),
-            tail_bytes: 64 << 20,
+            tail_bytes: 256 << 20,
             free_bytes_min: 256 << 20,
             log_bytes: 256 << 20,
             merge_bytes_per_s: 64 << 20,
@@ -182,6 +183,8 @@ pub(crate) struct Inner {
     requested: Mutex<BTreeSet<ShardId>>,
     disk_is_low: AtomicBool,
     upkeep: Arc<Upkeep>,
+    /// What other nodes are asked for.
+    loads: Loads,
     wake: Notify,
 }
 

@@ -15,6 +15,7 @@ use varve_wal::Wal;
 use super::identity::{self, Identity};
 use super::introduce::introduce;
 use super::metadata::{self, Admission, SeatFile};
+use super::read::Loads;
 use super::{Handle, Host, HostOptions, Inner, NewDisk, files, merge, supervise};
 use crate::catalog::{Catalog, CatalogCommand, CatalogFeed, ClusterId, NodeCard};
 use crate::driver::Liveness;
@@ -119,6 +120,7 @@ fn assemble(
         requested: Mutex::new(BTreeSet::new()),
         disk_is_low: AtomicBool::new(false),
         upkeep,
+        loads: Loads::default(),
         wake: Notify::new(),
     }
 }

@@ -17,7 +17,7 @@ use crate::raft_types::Reply;
 use crate::upkeep::Promise;
 
 /// How often to look whether a successor has inherited.
-const OPEN_POLL: Duration = Duration::from_millis(5);
+const OPEN_POLL: Duration = Duration::from_millis(2);
 /// How long a block waits for room in memory before it is refused: the client's own backing off
 /// then helps more than another one waiting here.
 const OVERLOAD_LIMIT: Duration = Duration::from_secs(2);

@@ -68,7 +68,7 @@ impl Tails {
     /// Whether so much is held that writing out must not wait for processors to be idle: blocks
     /// would soon wait for memory.
     pub(crate) fn is_pressing(&self) -> bool {
-        self.held() > self.max / 3
+        self.held() > self.max / 4 * 3
     }
 
     /// Whether more than half is held and nobody was told to write out: says so once, until a
@@ -141,12 +141,13 @@ mod tests {
     fn what_is_held_presses_and_relief_is_asked_for_once_until_a_flush_ends() {
         let tails = Arc::new(Tails::new(100));
         let share = tails.share();
-        share.set(33);
-        assert!(!tails.is_pressing() && !tails.wants_relief());
-        share.set(34);
-        assert!(tails.is_pressing() && !tails.wants_relief());
+        assert!(!tails.wants_relief());
         share.set(51);
         assert!(tails.wants_relief() && !tails.wants_relief());
+        share.set(75);
+        assert!(!tails.is_pressing());
+        share.set(76);
+        assert!(tails.is_pressing());
         tails.relieved();
         assert!(tails.wants_relief());
     }

@@ -33,7 +33,7 @@ use self::lanes::Lanes;
 use crate::metrics::{self, Protocol};
 
 /// How long to wait before asking the catalog again for a route that is about to change.
-const ROUTE_RETRY: Duration = Duration::from_millis(5);
+const ROUTE_RETRY: Duration = Duration::from_millis(2);
 
 /// An acknowledged batch: durable on a quorum, and visible to the next query.
 #[derive(Clone, Debug, Default)]

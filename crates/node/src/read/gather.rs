@@ -98,7 +98,8 @@ impl Reader {
         if node == self.host.node() {
             return self.reply(fragment).await;
         }
-        let asked = timeout(FRAGMENT_LIMIT, self.host.ask(node, fragment.encode())).await;
+        let asked = self.host.ask(node, fragment.shards.len(), fragment.encode());
+        let asked = timeout(FRAGMENT_LIMIT, asked).await;
         let reply = asked.map_err(|_| format!("no answer within {FRAGMENT_LIMIT:?}"))?;
         let reply = reply.map_err(|error| error.to_string())?;
         Reply::decode(fragment, reply).map_err(|error| error.to_string())

@@ -4,6 +4,7 @@
 //! the question; a sealed one names the successors to follow. So a catalog that is a little old
 //! misleads nobody. What was found out are [`ReadPoint`]s: each may be read on any of its nodes.
 
+mod loads;
 mod message;
 mod points;
 
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use varve_shard::{Phase, ShardView};
 use varve_types::{GroupId, LogIndex, NodeId, ShardId};
 
+pub(super) use self::loads::Loads;
 use super::local::Local;
 use super::{Host, Inner};
 use crate::errors::ReadError;
@@ -122,12 +124,19 @@ impl Host {
         self.inner().view(shard, at).await
     }
 
-    /// Asks the reader of another node. The host knows nothing of questions and answers.
+    /// Asks the reader of another node about so many shards. The host knows nothing else of
+    /// questions and answers.
     ///
     /// # Errors
     ///
     /// See [`PeerError`].
-    pub async fn ask(&self, to: NodeId, question: Bytes) -> Result<Bytes, PeerError> {
+    pub async fn ask(
+        &self,
+        to: NodeId,
+        shards: usize,
+        question: Bytes,
+    ) -> Result<Bytes, PeerError> {
+        let _under_way = self.inner().loads.begin(to, shards);
         let message = PeerMessage::to_node(MessageKind::Query, GroupId::CATALOG, question);
         self.inner().transport.send(to, message).await
     }

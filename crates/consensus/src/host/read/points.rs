@@ -47,6 +47,7 @@ struct Asking {
     pending: BTreeMap<ShardId, Pending>,
     seen: BTreeSet<ShardId>,
     found: ReadPoints,
+    loads: BTreeMap<NodeId, usize>,
 }
 
 impl Inner {
@@ -57,6 +58,7 @@ impl Inner {
             pending: BTreeMap::new(),
             seen: BTreeSet::new(),
             found: ReadPoints { points: Vec::new(), unread: Vec::new() },
+            loads: self.loads.now(),
         };
         let catalog = self.catalog();
         match only {
@@ -92,12 +94,12 @@ impl Inner {
     /// What the catalog calls closed needs nobody's word.
     fn take_closed(&self, catalog: &Arc<Catalog>, asking: &mut Asking, follow: bool) {
         let mut successors: Vec<ShardId> = Vec::new();
-        let Asking { pending, found, .. } = asking;
+        let Asking { pending, found, loads, .. } = asking;
         pending.retain(|shard, _| {
             let Some(entry) = catalog.shards.get(shard) else { return true };
             let ShardState::Closed(_) = &entry.state else { return true };
             successors.extend(&entry.successors);
-            found.points.push(self.point(catalog, *shard, ReadAt::Whole, None));
+            found.points.push(self.point(catalog, loads, *shard, ReadAt::Whole, None));
             false
         });
         if follow && !successors.is_empty() {
@@ -194,7 +196,8 @@ impl Inner {
             }
         };
         asking.pending.remove(&shard);
-        asking.found.points.push(self.point(catalog, shard, at, Some(node)));
+        let point = self.point(catalog, &mut asking.loads, shard, at, Some(node));
+        asking.found.points.push(point);
         if follow {
             asking.add(successors);
         }
@@ -211,10 +214,12 @@ impl Inner {
     }
 
     /// Where a shard may be read: here if it is here, else where it is led, and where nodes are
-    /// neither being emptied nor lost before those that are.
+    /// neither being emptied nor lost before those that are; of several the one of which least is
+    /// asked. `loads` counts this one in.
     fn point(
         &self,
         catalog: &Catalog,
+        loads: &mut BTreeMap<NodeId, usize>,
         shard: ShardId,
         at: ReadAt,
         answered: Option<NodeId>,
@@ -224,7 +229,7 @@ impl Inner {
             Some(ShardState::Closed(Closed { holders, .. })) => holders.iter().copied().collect(),
             _ => entry.iter().flat_map(|entry| entry.replicas.values().copied()).collect(),
         };
-        // Each shard begins with another of its nodes, so that all have their share.
+        // Where all else is equal each shard begins with another of its nodes.
         let turn = usize::try_from(shard.get()).unwrap_or(0) % nodes.len().max(1);
         nodes.rotate_left(turn);
         let is_here = match self.local(shard) {
@@ -239,16 +244,23 @@ impl Inner {
         }
         nodes.sort_by_key(|node| {
             let is_self = is_here && *node == self.node;
-            (!is_self, !is_usable(catalog, *node), answered != Some(*node))
+            let load = loads.get(node).copied().unwrap_or(0);
+            (!is_self, !is_usable(catalog, *node), answered != Some(*node), load)
         });
+        if let Some(first) = nodes.first() {
+            *loads.entry(*first).or_default() += 1;
+        }
         ReadPoint { shard, at, nodes }
     }
 
     pub(super) fn stale_points(&self) -> Vec<ReadPoint> {
         let catalog = self.catalog();
+        let mut loads = self.loads.now();
         let shards = catalog.shards.iter();
         let is_read = shards.filter(|(_, entry)| entry.state != ShardState::Preparing);
-        is_read.map(|(id, _)| self.point(&catalog, *id, ReadAt::Whatever, None)).collect()
+        let point =
+            |(id, _): (&ShardId, _)| self.point(&catalog, &mut loads, *id, ReadAt::Whatever, None);
+        is_read.map(point).collect()
     }
 }
 

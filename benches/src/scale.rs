@@ -17,6 +17,8 @@ pub struct Scale {
     pub stored_rows: u64,
     /// How often each question is asked.
     pub repetitions: usize,
+    /// Rows that three nodes are sent to find out what they take for long.
+    pub sustained_rows: u64,
     /// How long batches arrive at half of the full load.
     pub half_load: Duration,
     /// Windows that a cluster at rest has sealed.
@@ -38,6 +40,7 @@ impl Scale {
         runs: 3,
         stored_rows: 5_000_000,
         repetitions: 40,
+        sustained_rows: 8_000_000,
         half_load: Duration::from_secs(20),
         sealed_windows: 17,
         idle: Duration::from_secs(30),
@@ -53,6 +56,7 @@ impl Scale {
         runs: 1,
         stored_rows: 1_000_000,
         repetitions: 20,
+        sustained_rows: 2_000_000,
         half_load: Duration::from_secs(5),
         sealed_windows: 3,
         idle: Duration::from_secs(10),
@@ -68,6 +72,7 @@ impl Scale {
         runs: 1,
         stored_rows: 6_000,
         repetitions: 20,
+        sustained_rows: 8_000,
         half_load: Duration::from_millis(300),
         sealed_windows: 1,
         idle: Duration::from_secs(1),

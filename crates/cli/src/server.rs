@@ -111,7 +111,7 @@ struct Flags {
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     tail_size: Option<String>,
-    /// How much all shards hold in memory together; above it senders wait [default: 256 MiB]
+    /// How much all shards hold in memory together; above it senders wait [default: 64 MiB]
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     tail_memory: Option<String>,

@@ -15,14 +15,26 @@ const SERVICE_HASH_SEED_V1: u64 = 0x5641_5256_4500_0001;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceHash(pub u64);
 
+/// A tenant and a service's name of up to so many bytes are hashed without allocating.
+const SHORT_INPUT_BYTES: usize = 64;
+
 impl ServiceHash {
     /// The hash that routes the records of a service.
     #[must_use]
     pub fn of(tenant: TenantId, service: &str) -> Self {
-        let mut input = Vec::with_capacity(4 + service.len());
-        input.extend_from_slice(&tenant.get().to_le_bytes());
-        input.extend_from_slice(service.as_bytes());
-        Self(xxh3_64_with_seed(&input, SERVICE_HASH_SEED_V1))
+        let (tenant, service) = (tenant.get().to_le_bytes(), service.as_bytes());
+        // Every record is hashed, and names are short.
+        let mut short = [0; SHORT_INPUT_BYTES];
+        let hash = |input: &[u8]| Self(xxh3_64_with_seed(input, SERVICE_HASH_SEED_V1));
+        match short.get_mut(..tenant.len() + service.len()) {
+            Some(input) => {
+                let (first, rest) = input.split_at_mut(tenant.len());
+                first.copy_from_slice(&tenant);
+                rest.copy_from_slice(service);
+                hash(input)
+            }
+            None => hash(&[&tenant, service].concat()),
+        }
     }
 }
 
@@ -142,6 +154,16 @@ mod tests {
     #[test]
     fn the_routing_hash_never_changes() {
         assert_eq!(ServiceHash::of(TenantId(0), "checkout").0, 0x9C4E_4415_0F15_B33C);
+    }
+
+    #[test]
+    fn names_of_all_lengths_are_hashed_alike() {
+        for len in 0..2 * SHORT_INPUT_BYTES {
+            let (tenant, service) = (TenantId(0x0102_0304), "x".repeat(len));
+            let input = [&[4, 3, 2, 1], service.as_bytes()].concat();
+            let hash = xxh3_64_with_seed(&input, SERVICE_HASH_SEED_V1);
+            assert_eq!(ServiceHash::of(tenant, &service).0, hash, "{len} bytes");
+        }
     }
 
     proptest! {

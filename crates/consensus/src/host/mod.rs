@@ -132,7 +132,7 @@ impl Default for HostSettings {
             propose_limit: Duration::from_secs(10),
             read_limit: Duration::from_secs(10),
             roll_limit: Duration::from_secs(30),
-            tail_bytes: 256 << 20,
+            tail_bytes: 64 << 20,
             free_bytes_min: 256 << 20,
             log_bytes: 256 << 20,
             merge_bytes_per_s: 64 << 20,

@@ -119,7 +119,7 @@ impl Default for RawConfig {
             window: "6h".to_owned(),
             window_size: "4 GiB".to_owned(),
             tail_size: "8 MiB".to_owned(),
-            tail_memory: "256 MiB".to_owned(),
+            tail_memory: "64 MiB".to_owned(),
             merge_memory: "64 MiB".to_owned(),
             merge_rate: "64 MiB".to_owned(),
             repair_rate: "64 MiB".to_owned(),

@@ -12,7 +12,7 @@ mod lanes;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -23,7 +23,6 @@ use varve_ingest::{Batch, BatchSize};
 use varve_shard::{PartOutcome, StoredRange};
 use varve_types::{
     Attribute, BatchDigest, BatchKey, HashRange, Record, RecordId, RowNumber, ServiceHash, ShardId,
-    TenantId,
 };
 
 use self::bucket::{Bucket, Part, PartReply};
@@ -150,7 +149,7 @@ impl Gateway {
             record.timestamp.get_or_insert(now);
         }
         let records = records.into();
-        let batch = Routed { tenant: key.producer.tenant, key, digest, records, bytes };
+        let batch = Routed { key, digest, records, bytes, hashes: OnceLock::new() };
         let deadline = Instant::now() + self.request_timeout;
         let mut last_failure = String::from("no answer from the shard");
         match timeout_at(deadline, self.store(&batch, &mut last_failure)).await {
@@ -287,21 +286,23 @@ fn overhead_bytes(records: &[Record]) -> usize {
 
 /// A batch on its way.
 struct Routed {
-    tenant: TenantId,
     key: BatchKey,
     digest: BatchDigest,
     records: Arc<[Record]>,
     /// What all of them take, decoded.
     bytes: usize,
+    /// Of each record, once they are asked for: one shard takes all without.
+    hashes: OnceLock<Vec<ServiceHash>>,
 }
 
 impl Routed {
-    fn hash(&self, record: &Record) -> ServiceHash {
-        ServiceHash::of(self.tenant, &record.service)
+    fn hashes(&self) -> &[ServiceHash] {
+        let hash = |record: &Record| ServiceHash::of(self.key.producer.tenant, &record.service);
+        self.hashes.get_or_init(|| self.records.iter().map(hash).collect())
     }
 
     fn has_rows(&self, range: HashRange) -> bool {
-        self.records.iter().any(|record| range.contains(self.hash(record)))
+        self.hashes().iter().any(|hash| range.contains(*hash))
     }
 
     /// The part of the batch in a range, or `None` when no row lies in it.
@@ -309,8 +310,9 @@ impl Routed {
         let (records, bytes) = if range == HashRange::WHOLE {
             (Arc::clone(&self.records), self.bytes)
         } else {
-            let inside = |record: &&Record| range.contains(self.hash(record));
-            let records: Arc<[Record]> = self.records.iter().filter(inside).cloned().collect();
+            let all = self.records.iter().zip(self.hashes());
+            let inside = all.filter(|(_, hash)| range.contains(**hash));
+            let records: Arc<[Record]> = inside.map(|(record, _)| record.clone()).collect();
             let bytes = BatchSize::of(&records);
             (records, bytes)
         };
@@ -352,11 +354,10 @@ impl Routed {
     /// n-th row after the placement's first.
     fn ids(&self, placements: &[StoredRange]) -> Vec<RecordId> {
         let mut seen = vec![0; placements.len()];
-        self.records
+        self.hashes()
             .iter()
-            .filter_map(|record| {
-                let hash = self.hash(record);
-                let at = placements.iter().position(|place| place.range.contains(hash))?;
+            .filter_map(|hash| {
+                let at = placements.iter().position(|place| place.range.contains(*hash))?;
                 let first = placements[at].position;
                 let row = RowNumber(first.row.get() + seen[at]);
                 seen[at] += 1;

@@ -14,7 +14,7 @@ use crate::files;
 use crate::manifest::{Applied, DedupFile, Manifest, Stage};
 use crate::plan::{self, Run};
 use crate::segment::SegmentHandle;
-use crate::write::{Lineage, Unpublished, WriteError, build_error};
+use crate::write::{self, Lineage, Unpublished, WriteError, build_error};
 use crate::{SegmentMeta, ShardOptions, TailBlock};
 
 /// A tail to be written out, as of one index. Taking it costs little; run it where blocking is
@@ -154,6 +154,9 @@ impl FlushJob {
     /// The disk refused, or what was written does not add up. The files written so far are named
     /// by no manifest, and are removed.
     pub fn run(mut self) -> Result<Flushed, FlushError> {
+        if self.base.is_none() {
+            write::disk("making the folder", &self.dir, self.disk.create_dir_all(&self.dir))?;
+        }
         let taken = self.take_borrowed();
         let is_borrowed = taken.is_some();
         let (mut files, segments) = match taken {

@@ -108,7 +108,7 @@ pub enum Damage {
 }
 
 impl Shard {
-    /// Opens the shard in a folder, which is made when it is not there. What the log has after
+    /// Opens the shard in a folder, which the first flush makes. What the log has after
     /// [`Shard::applied`] is the caller's to apply. `origin` counts for a shard without a
     /// manifest; one with a manifest goes on where it was. Blocks.
     ///
@@ -125,9 +125,10 @@ impl Shard {
         let Some(manifest) = read_manifest(&disk, dir, shard)? else {
             // Segments may be here: of a first flush that did not reach its manifest, or of a
             // manifest that was lost. Only what is surely worthless goes.
-            try_disk("making the folder", dir, disk.create_dir_all(dir))?;
-            let swept = files::sweep(&*disk, dir, |name| !files::is_temporary(name));
-            try_disk("sweeping", dir, swept)?;
+            if disk.exists(dir) {
+                let swept = files::sweep(&*disk, dir, |name| !files::is_temporary(name));
+                try_disk("sweeping", dir, swept)?;
+            }
             let state = State::new(shard, Phase::of(origin));
             return Ok(Self::assemble(disk, dir, options, state, None, Vec::new()));
         };

@@ -58,7 +58,11 @@ impl WriteError {
 }
 
 /// Says what was tried with which file when the disk refuses.
-fn disk<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, WriteError> {
+pub(crate) fn disk<T>(
+    action: &'static str,
+    path: &Path,
+    result: io::Result<T>,
+) -> Result<T, WriteError> {
     result.map_err(|source| WriteError::Disk { action, path: path.to_owned(), source })
 }
 

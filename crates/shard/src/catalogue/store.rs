@@ -49,7 +49,9 @@ pub(super) struct OnDisk {
 
 impl OnDisk {
     pub(super) fn open(path: &Path) -> Result<Self, String> {
-        let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES);
+        // What is written is flushed by whoever writes it: a node at rest leaves its disk alone.
+        let config =
+            sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         let mut tries = LOCKED_TRIES;
         let db = guarded(|| {
             loop {

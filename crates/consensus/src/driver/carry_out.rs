@@ -41,9 +41,7 @@ pub(super) async fn step(host: &Inner, catalog: &Catalog, step: &Step) -> Result
         }
         Step::Seal { shard, leader, successors } => {
             let command = Command::Seal { successors: successors.clone() };
-            propose(host, catalog, *shard, *leader, &command).await?;
-            // Not left to the next look: from the seal on writers wait.
-            change(host, &CatalogCommand::Sealed { shard: *shard }).await
+            propose(host, catalog, *shard, *leader, &command).await
         }
         Step::Inherit { shard, leader, from } => {
             let mut tables = Vec::with_capacity(from.len());
@@ -54,8 +52,7 @@ pub(super) async fn step(host: &Inner, catalog: &Catalog, step: &Step) -> Result
                     reply => return Err(format!("shard {before} answered {reply:?}")),
                 }
             }
-            propose(host, catalog, *shard, *leader, &Command::Inherit { tables }).await?;
-            change(host, &CatalogCommand::Opened { shard: *shard }).await
+            propose(host, catalog, *shard, *leader, &Command::Inherit { tables }).await
         }
         Step::RecordSealed(shard) => change(host, &CatalogCommand::Sealed { shard: *shard }).await,
         Step::RecordOpened(shard) => change(host, &CatalogCommand::Opened { shard: *shard }).await,

@@ -10,9 +10,12 @@ mod liveness;
 mod observe;
 mod report;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::mem::discriminant;
+use std::sync::Arc;
 
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tracing::{debug, info};
 use varve_types::{NodeId, ReplicaId, ShardId};
 
@@ -21,6 +24,7 @@ pub(crate) use liveness::Liveness;
 pub(crate) use report::{ClosedReport, HeldFiles, NodeReport, ReplicaReport, SeenPhase, Written};
 
 use crate::host::Inner;
+use crate::rollover::Step;
 use crate::{membership, rollover};
 
 /// What one look shows.
@@ -46,26 +50,31 @@ pub(crate) struct Observations {
     pub(crate) stored_bytes: BTreeMap<NodeId, u64>,
 }
 
+impl Observations {
+    /// Takes a step of a rollover into account that was taken after the look.
+    pub(crate) fn note(&mut self, step: &Step) {
+        let (shard, leader, phase) = match step {
+            Step::Seal { shard, leader, .. } => (*shard, *leader, SeenPhase::Sealed),
+            Step::Inherit { shard, leader, .. } => (*shard, *leader, SeenPhase::Open),
+            // These change the catalog.
+            Step::Prepare { .. }
+            | Step::RecordSealed(_)
+            | Step::RecordOpened(_)
+            | Step::RecordClosed { .. } => return,
+        };
+        if let Some(report) = self.reports.get_mut(&(shard, leader)) {
+            report.phase = phase;
+        }
+    }
+}
+
 /// Looks once and takes the steps that are to be taken. Answers whether any was.
 pub(crate) async fn drive(host: &Inner) -> bool {
     let catalog = host.catalog();
     let seen = observe::look(host, &catalog).await;
-    let steps = rollover::plan(&catalog, &seen, host.now());
     let moves = membership::plan(&catalog, &seen);
     host.drop_finished_requests(&catalog, &seen);
-    // All at once, because buckets do not wait for one another, and writers wait for theirs.
-    let taken = steps.iter().map(|step| carry_out::step(host, &catalog, step));
-    let mut progressed = false;
-    for (step, taken) in steps.iter().zip(join_all(taken).await) {
-        match taken {
-            Ok(()) => {
-                info!("rollover: {step}");
-                progressed = true;
-            }
-            // The next look sees what is the case and tries again.
-            Err(why) => debug!("rollover: {step}: put off: {why}"),
-        }
-    }
+    let progressed = roll_over(host, seen).await;
     for change in moves {
         match carry_out::change_membership(host, &catalog, &change).await {
             Ok(()) => info!("{change}"),
@@ -73,4 +82,31 @@ pub(crate) async fn drive(host: &Inner) -> bool {
         }
     }
     progressed
+}
+
+/// Takes the steps of rollovers, and each that follows from one as soon as it can be taken: from a
+/// seal on writers wait, and those of one bucket do not wait for another.
+async fn roll_over(host: &Inner, mut seen: Observations) -> bool {
+    let mut begun = HashSet::new();
+    let mut under_way = FuturesUnordered::new();
+    let mut progressed = false;
+    loop {
+        let catalog = host.catalog();
+        for step in rollover::plan(&catalog, &seen, host.now()) {
+            // One that failed is tried again after the next look, which sees what is the case.
+            if begun.insert((discriminant(&step), step.shard())) {
+                let catalog = Arc::clone(&catalog);
+                under_way.push(async move { (carry_out::step(host, &catalog, &step).await, step) });
+            }
+        }
+        match under_way.next().await {
+            Some((Ok(()), step)) => {
+                info!("rollover: {step}");
+                seen.note(&step);
+                progressed = true;
+            }
+            Some((Err(why), step)) => debug!("rollover: {step}: put off: {why}"),
+            None => return progressed,
+        }
+    }
 }

@@ -122,6 +122,7 @@ impl Inner {
 
     pub(super) fn keep(&self, shard: ShardId, local: Local) {
         lock(&self.shards).insert(shard, local);
+        self.arrived.notify_waiters();
     }
 
     pub(super) fn root(&self, shard: ShardId) -> PathBuf {

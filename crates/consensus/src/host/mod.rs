@@ -186,6 +186,8 @@ pub(crate) struct Inner {
     /// What other nodes are asked for.
     loads: Loads,
     wake: Notify,
+    /// Told of each shard that begins to be served here, or is refused.
+    arrived: Notify,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

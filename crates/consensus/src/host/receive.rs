@@ -1,10 +1,17 @@
 //! Answering what peers send.
 
-use bytes::Bytes;
-use varve_shard::{Command, Outcome};
-use varve_types::{GroupId, NodeId};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::time::timeout;
+use varve_shard::{Command, Outcome};
+use varve_types::{GroupId, NodeId, ShardId};
+
+use super::local::{Local, Replica};
 use super::{Host, Inner};
+use crate::catalog::{ShardEntry, ShardState};
 use crate::codec::{self, CodecError};
 use crate::group::Group;
 use crate::network::{
@@ -12,6 +19,9 @@ use crate::network::{
 };
 use crate::raft_types::Reply;
 use crate::rollover::{ControlReply, ControlRequest};
+
+/// How long a vote waits for the replica that it is asked of: half of what the candidate does.
+const START_LIMIT: Duration = Duration::from_millis(500);
 
 /// Why a peer's message gets no reply. The transport carries the text back.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +88,39 @@ impl Inner {
             let group = self.catalog_group().ok_or(ReceiveError::NotHere(message.group))?;
             return self.receive_for(&group, message).await;
         };
-        match self.replica(shard) {
+        let replica = match message.kind {
+            MessageKind::Vote | MessageKind::PreVote => self.awaited_replica(shard).await,
+            _ => self.replica(shard),
+        };
+        match replica {
             Some(replica) => self.receive_for(&replica.group, message).await,
             None => Err(ReceiveError::NotHere(message.group)),
+        }
+    }
+
+    /// The replica of a shard, after a while if it is still to be started: who founds a group asks
+    /// for votes at once, and in vain asks for them again an election's timeout later.
+    async fn awaited_replica(&self, shard: ShardId) -> Option<Arc<Replica>> {
+        let arrival = async {
+            loop {
+                let mut arrived = pin!(self.arrived.notified());
+                arrived.as_mut().enable();
+                match self.local(shard) {
+                    None if self.is_to_start(shard) => arrived.await,
+                    local => return local.as_ref().and_then(Local::running),
+                }
+            }
+        };
+        timeout(START_LIMIT, arrival).await.ok().flatten()
+    }
+
+    /// Whether a shard is to have a replica here, or is not known here yet.
+    fn is_to_start(&self, shard: ShardId) -> bool {
+        let catalog = self.catalog();
+        match catalog.shards.get(&shard) {
+            Some(ShardEntry { state: ShardState::Closed(_), .. }) => false,
+            Some(entry) => entry.replica_on(self.node).is_some(),
+            None => catalog.next.shard < shard.get(),
         }
     }
 

@@ -122,6 +122,7 @@ fn assemble(
         upkeep,
         loads: Loads::default(),
         wake: Notify::new(),
+        arrived: Notify::new(),
     }
 }
 

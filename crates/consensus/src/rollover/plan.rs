@@ -52,8 +52,8 @@ pub(crate) enum Step {
     },
 }
 
-/// The steps to take now. Steps of one bucket never depend on one another; what follows from
-/// them shows at the next look.
+/// The steps to take now. None of them depends on another; what follows from one shows once it was
+/// taken and [noted](Observations::note).
 pub(crate) fn plan(catalog: &Catalog, seen: &Observations, now: TimestampNs) -> Vec<Step> {
     let mut steps = preparations(catalog, seen, now);
     for (&id, shard) in &catalog.shards {
@@ -217,17 +217,21 @@ fn opening(
     shard: &ShardEntry,
 ) -> Option<Step> {
     let leader = leader(seen, id, shard)?;
-    let mut from = Vec::new();
-    for before in &shard.predecessors {
-        let entry = catalog.shards.get(before)?;
-        if entry.state != ShardState::Sealed {
-            return None;
-        }
-        from.push((*before, sealed_at(seen, *before, entry)?));
-    }
     match seen.reports.get(&(id, leader))?.phase {
-        SeenPhase::AwaitingInherit => Some(Step::Inherit { shard: id, leader, from }),
-        SeenPhase::Open | SeenPhase::Sealed => Some(Step::RecordOpened(id)),
+        SeenPhase::AwaitingInherit => {
+            let sealed = |before: &ShardId| {
+                let at = sealed_at(seen, *before, catalog.shards.get(before)?)?;
+                Some((*before, at))
+            };
+            let from = shard.predecessors.iter().map(sealed).collect::<Option<_>>()?;
+            Some(Step::Inherit { shard: id, leader, from })
+        }
+        SeenPhase::Open | SeenPhase::Sealed => {
+            let is_recorded = |before: &ShardId| {
+                catalog.shards.get(before).is_some_and(|entry| entry.state != ShardState::Open)
+            };
+            shard.predecessors.iter().all(is_recorded).then_some(Step::RecordOpened(id))
+        }
     }
 }
 
@@ -267,6 +271,20 @@ fn closing(
         shard: id,
         closed: Closed { holders, rows, digest, events, finished: None },
     })
+}
+
+impl Step {
+    /// The shard that it changes; of several the first.
+    pub(crate) fn shard(&self) -> Option<ShardId> {
+        match self {
+            Self::Prepare { predecessors, .. } => predecessors.first().copied(),
+            Self::Seal { shard, .. }
+            | Self::RecordSealed(shard)
+            | Self::Inherit { shard, .. }
+            | Self::RecordOpened(shard)
+            | Self::RecordClosed { shard, .. } => Some(*shard),
+        }
+    }
 }
 
 impl fmt::Display for Step {

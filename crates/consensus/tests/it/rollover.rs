@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use varve_consensus::{Host, ShardState};
+use bytes::Bytes;
+use tokio::time::Instant;
+use varve_consensus::{Host, MessageKind, PeerMessage, ReceiveError, ShardState};
 use varve_env::sim::Survival;
-use varve_types::ShardId;
+use varve_types::{GroupId, NodeId, ShardId};
 
 use crate::computer::Computer;
 use crate::producer::Producer;
@@ -61,6 +63,31 @@ fn buckets_split_and_join_under_resends() {
         }
     });
     computer.live(Survival::Synced, async |host| producer.check(&host).await);
+}
+
+/// Asks a host for a vote in a shard's group, in a way that its replica answers with an error.
+async fn vote(host: Host, shard: u64) -> ReceiveError {
+    let group = GroupId::shard(ShardId(shard));
+    let message = PeerMessage::to_node(MessageKind::PreVote, group, Bytes::new());
+    host.receive(NodeId(2), message).await.unwrap_err()
+}
+
+#[test]
+fn a_vote_waits_for_a_replica_that_is_to_start() {
+    Computer::new().live(Survival::Synced, async |host| {
+        Producer::default().send_many(&host, 1).await;
+        let begun = Instant::now();
+        let asked = tokio::spawn(vote(host.clone(), 2));
+        host.seal_all().await.unwrap();
+        assert!(matches!(asked.await.unwrap(), ReceiveError::Codec(_)));
+        // Nobody starts it.
+        assert!(matches!(vote(host.clone(), 3).await, ReceiveError::NotHere(_)));
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        // It is over.
+        let begun = Instant::now();
+        assert!(matches!(vote(host.clone(), 1).await, ReceiveError::NotHere(_)));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    });
 }
 
 #[test]

@@ -244,8 +244,9 @@ fn start_log(format: LogFormat) -> Result<(), Failure> {
     let filter = match std::env::var("VARVE_LOG") {
         Ok(text) if !text.is_empty() => EnvFilter::try_new(&text)
             .map_err(|error| Failure::usage(format_args!("VARVE_LOG={text}: {error}")))?,
-        // openraft tells of every step of an election; what a user must know of it we say ourselves.
-        _ => EnvFilter::new("info,openraft=error"),
+        // openraft tells of every step of an election; what a user must know of it we say
+        // ourselves. To it a heartbeat that ends because its group does is an error.
+        _ => EnvFilter::new("info,openraft=error,openraft::core::heartbeat=off"),
     };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -66,7 +66,7 @@ fn sources() -> Vec<(PathBuf, String)> {
         // An unpacked archive has no repository.
         _ => {
             let mut found = Vec::new();
-            for folder in ["crates", "cluster-tests", "benches"] {
+            for folder in ["crates", "cluster-tests", "jepsen", "benches"] {
                 walk(Path::new(folder), &mut found);
             }
             found
@@ -223,7 +223,7 @@ fn lower_layers_do_not_see_higher_ones() {
 #[test]
 fn one_crate_knows_the_consensus_library() {
     let folders = crates().into_iter().filter(|name| name != CONSENSUS);
-    let beside = ["cluster-tests", "benches"].map(str::to_owned);
+    let beside = ["cluster-tests", "jepsen", "benches"].map(str::to_owned);
     let folders = folders.map(|name| format!("crates/{name}")).chain(beside);
     let mut problems = Vec::new();
     for folder in folders {

@@ -52,8 +52,8 @@ unit: ## Every test: units, properties, scenarios, simulation, real processes.
 doc: ## The examples in the documentation.
 	$(CARGO) test --workspace --locked --doc
 
-sim: ## Simulate SEEDS whole nodes that crash and restart.
-	VARVE_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked -p varve-cluster-tests --test it -- simulation --nocapture
+sim: ## Simulate nodes and clusters under faults with SEEDS seeds, or with SEED alone.
+	$(if $(SEED),VARVE_SIM_SEED=$(SEED),VARVE_SIM_SEEDS=$(SEEDS)) $(CARGO) test --locked -p varve-cluster-tests --test it -- simulation --nocapture
 
 kills: build ## Kill KILLS leaders of a cluster of real processes under load.
 	VARVE_KILLS=$(KILLS) VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- leaders_are_killed --nocapture

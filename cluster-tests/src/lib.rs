@@ -10,13 +10,15 @@
 //! ```
 //!
 //! What makes a run repeatable: turmoil's own seed; [`entropy`] under every library that asks the
-//! system for randomness; a fresh thread a run, so that no thread-local state is left over, and a
+//! system for randomness, and clocks of virtual time under those that ask it for the time; a fresh
+//! thread a run, so that no thread-local state is left over, and a
 //! fresh process where the run shall repeat bit for bit ([`seeds`]); and `varve_env::sim` for all
 //! else. What shows that it was: the [`TraceDigest`], over everything
 //! that was [`note`]d and every log line of our own crates, with its virtual time.
 //!
 //! This crate knows nothing of logs: its tests do.
 
+mod clocks;
 pub mod entropy;
 mod faults;
 mod observe;

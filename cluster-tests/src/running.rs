@@ -15,7 +15,7 @@ use crate::observe::Observer;
 use crate::panics::{self, ProcessEnd};
 use crate::report::{Failure, Report};
 use crate::simulation::{ClientPlan, NodePlan, Simulation, World};
-use crate::{entropy, note, trace};
+use crate::{clocks, entropy, note, trace};
 
 /// Virtual time a step: what tokio's timers can tell apart.
 const TICK: Duration = Duration::from_millis(1);
@@ -57,6 +57,7 @@ impl Running {
     pub(crate) fn run(plan: Simulation) -> Result<Report, Failure> {
         let seed = plan.seed;
         entropy::seed_thread(Some(seed));
+        clocks::advance_thread(Duration::ZERO);
         panics::watch();
         trace::start();
         let outcome = tracing::subscriber::with_default(Observer, || {
@@ -108,6 +109,7 @@ impl Running {
     fn go_on(&mut self) -> Result<(), String> {
         loop {
             let now = self.sim.elapsed();
+            clocks::advance_thread(now);
             trace::between_steps(Some(now));
             while let Some((_, action)) = self.todo.pop_front_if(|(time, _)| *time <= now) {
                 self.act(action);

@@ -26,6 +26,9 @@ const CHILD: &str = "VARVE_SIM_CHILD";
 /// Set to anything, has all events of runs that went well printed as well.
 const EVENTS: &str = "VARVE_SIM_EVENTS";
 
+/// The one seed to run.
+const REPLAY: &str = "VARVE_SIM_SEED";
+
 /// Before the line in which a child answers.
 const ANSWER: &str = "simulated: ";
 
@@ -83,11 +86,11 @@ pub fn happened(summaries: &[Summary]) -> BTreeMap<String, u32> {
 /// Whether one single seed was asked for: then sums over many make no sense.
 #[must_use]
 pub fn is_replay() -> bool {
-    number("VARVE_SIM_SEED").is_some()
+    number(REPLAY).is_some()
 }
 
 fn chosen(count: u64) -> Vec<u64> {
-    match number("VARVE_SIM_SEED") {
+    match number(REPLAY) {
         Some(seed) => vec![seed],
         None => (0..number("VARVE_SIM_SEEDS").unwrap_or(count)).collect(),
     }
@@ -111,7 +114,8 @@ fn finish(test: &str, seed: u64, child: Child) -> Summary {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "{complaint}\n{test}: seed {seed} found something ({})",
+        "{complaint}\n{test}: seed {seed} found something ({}); to see it again:\n  \
+         {REPLAY}={seed} cargo test -p varve-cluster-tests --test it -- --exact {test} --nocapture",
         output.status
     );
     if env::var_os(EVENTS).is_some() {

@@ -1,7 +1,7 @@
 //! The harness tests itself: runs repeat, faults happen, and planted bugs are found.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use varve_cluster_tests::{Action, Crashes, Failure, Partitions, Report, Simulation, note, seeds};
 use varve_env::sim::{Action as DiskAction, Fault};
@@ -64,14 +64,15 @@ fn a_seed_repeats_its_run_in_another_process() {
 }
 
 #[test]
-fn libraries_that_ask_the_system_for_randomness_repeat_too() {
-    let test = "harness::libraries_that_ask_the_system_for_randomness_repeat_too";
+fn libraries_that_ask_the_system_for_randomness_or_the_time_repeat_too() {
+    let test = "harness::libraries_that_ask_the_system_for_randomness_or_the_time_repeat_too";
     let digests = || seeds::run_each(test, 3, ask_libraries);
     let first = digests();
     assert_eq!(first, digests());
     assert!(first.windows(2).all(|pair| pair[0].digest != pair[1].digest));
 }
 
+#[expect(clippy::disallowed_methods, reason = "so do libraries that know of no simulation")]
 fn ask_libraries(seed: u64) -> Simulation {
     Simulation::new(seed).client("client", |_| async {
         let (mut left, mut right) = (0, 0);
@@ -83,7 +84,10 @@ fn ask_libraries(seed: u64) -> Simulation {
         }
         let hash = RandomState::new().hash_one("x");
         let rand = rand::random::<u64>();
-        note(format_args!("{hash} {rand} {left} {right}"));
+        let (time, begun) = (SystemTime::now(), Instant::now());
+        // As some do until their clock is set.
+        while begun.elapsed() < Duration::from_millis(5) {}
+        note(format_args!("{hash} {rand} {left} {right} {time:?} {:?}", begun.elapsed()));
         Ok(())
     })
 }

@@ -12,12 +12,11 @@ pub(super) fn check(calls: &Calls<'_>) -> Verdict {
     for answer in answers(calls) {
         verdict.count("answers", 1);
         for missing in ledger.missing(&answer) {
-            let late_ns = answer.begun_ns - missing.known_ns;
+            let late_ns = answer.begun.time_ns - missing.known.time_ns;
             lag_ns = lag_ns.max(late_ns);
             let acked = ledger.sent(missing.element.batch).and_then(|sent| sent.acked);
-            let own = acked.is_some_and(|(at_ns, process)| {
-                process == answer.process && at_ns <= answer.begun_ns
-            });
+            let own =
+                acked.is_some_and(|(at, process)| process == answer.process && at <= answer.begun);
             let whose = if own { "its own" } else { "somebody's" };
             verdict.found(format_args!(
                 "{} asked {:.3} ms after {whose} {} was known, and did not see it",

@@ -2,29 +2,31 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::history::{Action, Batch, Called, Calls, Element, End, Found, Process, Selection};
+use crate::history::{
+    Action, Batch, Called, Calls, Element, End, Found, Moment, Process, Selection,
+};
 
 /// All batches of a history, and when their rows became known.
 pub(super) struct Ledger {
     batches: BTreeMap<Batch, Sent>,
     /// When an answer first showed a row.
-    seen_ns: HashMap<Element, u64>,
+    seen: HashMap<Element, Moment>,
 }
 
 /// A batch that was sent, once or again and again.
 pub(super) struct Sent {
     /// When it was first sent.
-    pub(super) begun_ns: u64,
+    pub(super) begun: Moment,
     pub(super) rows: u32,
     /// When it was first acknowledged, and to whom.
-    pub(super) acked: Option<(u64, Process)>,
+    pub(super) acked: Option<(Moment, Process)>,
 }
 
 /// A call that found rows.
 pub(super) struct Answer<'a> {
     pub(super) process: Process,
-    pub(super) begun_ns: u64,
-    pub(super) end_ns: u64,
+    pub(super) begun: Moment,
+    pub(super) end: Moment,
     pub(super) selection: Selection,
     pub(super) found: &'a [Found],
 }
@@ -33,27 +35,27 @@ pub(super) struct Answer<'a> {
 pub(super) struct Missing {
     pub(super) element: Element,
     /// Since when it was known.
-    pub(super) known_ns: u64,
+    pub(super) known: Moment,
 }
 
 impl Ledger {
     pub(super) fn of(calls: &Calls<'_>) -> Self {
-        let mut ledger = Self { batches: BTreeMap::new(), seen_ns: HashMap::new() };
+        let mut ledger = Self { batches: BTreeMap::new(), seen: HashMap::new() };
         for call in calls.iter() {
             if let Action::Append { batch, rows, .. } = call.asked {
-                let sent = Sent { begun_ns: call.begun_ns, rows: *rows, acked: None };
+                let sent = Sent { begun: call.begun, rows: *rows, acked: None };
                 let sent = ledger.batches.entry(*batch).or_insert(sent);
-                if let End::Ok { at_ns, .. } = call.end
-                    && sent.acked.is_none_or(|(before, _)| at_ns < before)
+                if let End::Ok { at, .. } = call.end
+                    && sent.acked.is_none_or(|(before, _)| at < before)
                 {
-                    sent.acked = Some((at_ns, call.process));
+                    sent.acked = Some((at, call.process));
                 }
             }
         }
         for answer in answers(calls) {
             for found in answer.found {
-                let seen = ledger.seen_ns.entry(found.element).or_insert(answer.end_ns);
-                *seen = (*seen).min(answer.end_ns);
+                let seen = ledger.seen.entry(found.element).or_insert(answer.end);
+                *seen = (*seen).min(answer.end);
             }
         }
         ledger
@@ -68,10 +70,10 @@ impl Ledger {
     }
 
     /// When it became known that a row is there, if it ever did.
-    fn known_ns(&self, element: Element) -> Option<u64> {
+    fn known(&self, element: Element) -> Option<Moment> {
         let acked = self.batches.get(&element.batch).and_then(|sent| sent.acked);
-        let seen = self.seen_ns.get(&element).copied();
-        acked.map(|(at_ns, _)| at_ns).into_iter().chain(seen).min()
+        let seen = self.seen.get(&element).copied();
+        acked.map(|(at, _)| at).into_iter().chain(seen).min()
     }
 
     /// Rows that were known when a question was asked, and that its answer does not show.
@@ -81,9 +83,8 @@ impl Ledger {
         let rows = selected
             .flat_map(|(batch, sent)| (0..sent.rows).map(|row| Element { batch: *batch, row }));
         let known =
-            rows.filter_map(|element| Some(Missing { element, known_ns: self.known_ns(element)? }));
-        let is_missing =
-            |row: &Missing| row.known_ns <= answer.begun_ns && !found.contains(&row.element);
+            rows.filter_map(|element| Some(Missing { element, known: self.known(element)? }));
+        let is_missing = |row: &Missing| row.known <= answer.begun && !found.contains(&row.element);
         known.filter(is_missing).collect()
     }
 }
@@ -91,13 +92,13 @@ impl Ledger {
 /// The searches of a history that were answered.
 pub(super) fn answers<'a>(calls: &Calls<'a>) -> Vec<Answer<'a>> {
     let answer = |call: &Called<'a>| {
-        let End::Ok { at_ns, answer: Action::Read { selection, found } } = call.end else {
+        let End::Ok { at, answer: Action::Read { selection, found } } = call.end else {
             return None;
         };
         Some(Answer {
             process: call.process,
-            begun_ns: call.begun_ns,
-            end_ns: at_ns,
+            begun: call.begun,
+            end: at,
             selection: *selection,
             found,
         })

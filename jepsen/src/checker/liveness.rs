@@ -37,13 +37,13 @@ pub(super) fn check(history: &History, calls: &Calls<'_>, limits: &Limits) -> Ve
     for heal in history.ops().iter().filter(is_heal) {
         verdict.count("heals", 1);
         for (what, is_one) in [("append", is_append as fn(&Action) -> bool), ("search", is_read)] {
-            let after = calls.iter().filter(|call| call.begun_ns >= heal.time_ns);
+            let after = calls.iter().filter(|call| call.begun > heal.moment());
             let mut asked = after.filter(|call| is_one(call.asked)).peekable();
             if asked.peek().is_none() {
                 continue;
             }
             let back = asked.filter_map(|call| match call.end {
-                End::Ok { at_ns, .. } => Some(at_ns - heal.time_ns),
+                End::Ok { at, .. } => Some(at.time_ns - heal.time_ns),
                 End::Failed | End::Unknown => None,
             });
             let back = back.min();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Verdict;
 use super::ledger::{Answer, answers};
-use crate::history::{Action, Batch, Calls, Element, End, Found, Place};
+use crate::history::{Action, Batch, Calls, Element, End, Found, Moment, Place};
 
 /// The rows of one shard, as all answers together show them.
 type Rows = BTreeMap<Batch, Vec<Found>>;
@@ -18,8 +18,8 @@ type Rows = BTreeMap<Batch, Vec<Found>>;
 /// When a batch was sent, and when it was acknowledged, each for the first time.
 #[derive(Clone, Copy)]
 struct Times {
-    begun_ns: u64,
-    acked_ns: Option<u64>,
+    begun: Moment,
+    acked: Option<Moment>,
 }
 
 pub(super) fn check(calls: &Calls<'_>) -> Verdict {
@@ -77,10 +77,10 @@ fn times(calls: &Calls<'_>) -> BTreeMap<Batch, Times> {
     let mut times: BTreeMap<Batch, Times> = BTreeMap::new();
     for call in calls.iter() {
         let Action::Append { batch, .. } = call.asked else { continue };
-        let first = Times { begun_ns: call.begun_ns, acked_ns: None };
+        let first = Times { begun: call.begun, acked: None };
         let times = times.entry(*batch).or_insert(first);
-        if let End::Ok { at_ns, .. } = call.end {
-            times.acked_ns = Some(times.acked_ns.map_or(at_ns, |before| before.min(at_ns)));
+        if let End::Ok { at, .. } = call.end {
+            times.acked = Some(times.acked.map_or(at, |before| before.min(at)));
         }
     }
     times
@@ -97,13 +97,13 @@ fn reordered(verdict: &mut Verdict, shard: u64, rows: &Rows, times: &BTreeMap<Ba
     }
     for mut begun in producers.into_values() {
         let mut acked = begun.clone();
-        acked.retain(|(.., times)| times.acked_ns.is_some());
-        acked.sort_unstable_by_key(|(.., times)| times.acked_ns);
-        begun.sort_unstable_by_key(|(.., times)| times.begun_ns);
+        acked.retain(|(.., times)| times.acked.is_some());
+        acked.sort_unstable_by_key(|(.., times)| times.acked);
+        begun.sort_unstable_by_key(|(.., times)| times.begun);
         let mut acked = acked.into_iter().peekable();
         let mut last: Option<(u64, Batch)> = None;
-        for (batch, index, Times { begun_ns, .. }) in begun {
-            let is_before = |times: &Times| times.acked_ns.is_some_and(|at_ns| at_ns <= begun_ns);
+        for (batch, index, Times { begun: sent, .. }) in begun {
+            let is_before = |times: &Times| times.acked.is_some_and(|at| at <= sent);
             while let Some((before, index, _)) = acked.next_if(|(.., times)| is_before(times)) {
                 last = last.max(Some((index, before)));
             }

@@ -12,12 +12,12 @@ use crate::history::{Action, Calls, End};
 /// States after which a search is given up.
 const STATES_MAX: usize = 2_000_000;
 
-/// A call, as the search sees it.
+/// A call, as the search sees it: by the indexes of the operations that began and ended it.
 #[derive(Clone, Copy, Debug)]
-struct Moment {
-    begun_ns: u64,
+struct Effective {
+    begun: u64,
     /// `u64::MAX` when nobody knows that it ended.
-    end_ns: u64,
+    end: u64,
     effect: Effect,
 }
 
@@ -32,31 +32,30 @@ type State = (Vec<u64>, Option<u64>);
 
 pub(super) fn check(calls: &Calls<'_>) -> Verdict {
     let mut verdict = Verdict::new("registers");
-    let mut registers: BTreeMap<&str, Vec<Moment>> = BTreeMap::new();
+    let mut registers: BTreeMap<&str, Vec<Effective>> = BTreeMap::new();
     for call in calls.iter() {
-        let begun_ns = call.begun_ns;
-        let (register, end_ns, effect) = match (call.asked, call.end) {
-            (Action::Write { register, value }, End::Ok { at_ns, .. }) => {
-                (register, at_ns, Effect::Set(*value))
+        let begun = call.begun.index;
+        let (register, end, effect) = match (call.asked, call.end) {
+            (Action::Write { register, value }, End::Ok { at, .. }) => {
+                (register, at.index, Effect::Set(*value))
             }
             (Action::Write { register, value }, End::Unknown) => {
                 (register, u64::MAX, Effect::Set(*value))
             }
-            (
-                Action::Get { register, .. },
-                End::Ok { at_ns, answer: Action::Get { value, .. } },
-            ) => (register, at_ns, Effect::Show(*value)),
+            (Action::Get { register, .. }, End::Ok { at, answer: Action::Get { value, .. } }) => {
+                (register, at.index, Effect::Show(*value))
+            }
             _ => continue,
         };
-        registers.entry(register).or_default().push(Moment { begun_ns, end_ns, effect });
+        registers.entry(register).or_default().push(Effective { begun, end, effect });
     }
-    for (register, moments) in registers {
-        verdict.count("calls", moments.len());
-        match is_linearizable(&moments) {
+    for (register, calls) in registers {
+        verdict.count("calls", calls.len());
+        match is_linearizable(&calls) {
             Some(true) => {}
             Some(false) => verdict.found(format_args!(
                 "{register}: no order of its {} calls explains what they answered",
-                moments.len()
+                calls.len()
             )),
             None => {
                 verdict.undecided =
@@ -68,20 +67,20 @@ pub(super) fn check(calls: &Calls<'_>) -> Verdict {
 }
 
 /// `None` when the search takes too long.
-fn is_linearizable(moments: &[Moment]) -> Option<bool> {
-    let words = moments.len().div_ceil(64);
+fn is_linearizable(calls: &[Effective]) -> Option<bool> {
+    let words = calls.len().div_ceil(64);
     let has = |done: &[u64], at: usize| done[at / 64] >> (at % 64) & 1 == 1;
     let mut tried: HashSet<State> = HashSet::new();
     let mut to_try: Vec<State> = vec![(vec![0; words], None)];
     while let Some((done, value)) = to_try.pop() {
-        let left = || moments.iter().enumerate().filter(|(at, _)| !has(&done, *at));
-        if left().all(|(_, moment)| moment.end_ns == u64::MAX) {
+        let left = || calls.iter().enumerate().filter(|(at, _)| !has(&done, *at));
+        if left().all(|(_, call)| call.end == u64::MAX) {
             return Some(true);
         }
         // What began after another had ended cannot have come before it.
-        let first_end = left().map(|(_, moment)| moment.end_ns).min().unwrap_or(u64::MAX);
-        for (at, moment) in left().filter(|(_, moment)| moment.begun_ns <= first_end) {
-            let after = match moment.effect {
+        let first_end = left().map(|(_, call)| call.end).min().unwrap_or(u64::MAX);
+        for (at, call) in left().filter(|(_, call)| call.begun <= first_end) {
+            let after = match call.effect {
                 Effect::Set(set) => Some(set),
                 Effect::Show(shown) if shown == value => value,
                 Effect::Show(_) => continue,

@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::Verdict;
 use super::ledger::{Ledger, answers};
-use crate::history::{Calls, Element};
+use crate::history::{Calls, Element, Moment};
 
 /// When a row was looked for.
 #[derive(Default)]
 struct Looked {
     /// The last question after which it was missing, though it was known.
-    missing_ns: Option<u64>,
+    missing: Option<Moment>,
     /// The last question after which it was there.
-    there_ns: Option<u64>,
+    there: Option<Moment>,
 }
 
 pub(super) fn check(calls: &Calls<'_>) -> Verdict {
@@ -33,22 +33,21 @@ pub(super) fn check(calls: &Calls<'_>) -> Verdict {
                 verdict.found(format_args!("{element} is twice in one answer"));
             }
             let sent = ledger.sent(element.batch);
-            let is_sent = |sent: &super::ledger::Sent| {
-                element.row < sent.rows && sent.begun_ns <= answer.end_ns
-            };
+            let is_sent =
+                |sent: &super::ledger::Sent| element.row < sent.rows && sent.begun <= answer.end;
             if !sent.is_some_and(is_sent) {
                 verdict.found(format_args!("{element} was found and had not been sent"));
             }
             let looked = looked.entry(element).or_default();
-            looked.there_ns = looked.there_ns.max(Some(answer.begun_ns));
+            looked.there = looked.there.max(Some(answer.begun));
         }
         for missing in ledger.missing(answer) {
             let looked = looked.entry(missing.element).or_default();
-            looked.missing_ns = looked.missing_ns.max(Some(answer.begun_ns));
+            looked.missing = looked.missing.max(Some(answer.begun));
         }
     }
-    for (element, Looked { missing_ns, there_ns }) in &looked {
-        match (missing_ns, there_ns) {
+    for (element, Looked { missing, there }) in &looked {
+        match (missing, there) {
             (None, _) => {}
             (Some(missing), Some(there)) if there > missing => {
                 verdict.found(format_args!("{element} was known, missing, and there again: stale"));

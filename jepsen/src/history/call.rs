@@ -21,13 +21,22 @@ pub enum Malformed {
     TimeWentBack(u64),
 }
 
+/// A moment of a history. What has the lower index came first, also where the clock did not move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// That of the operation.
+    pub index: u64,
+    /// Since the run began.
+    pub time_ns: u64,
+}
+
 /// A call of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Called<'a> {
     /// Who called.
     pub process: Process,
-    /// When, in ns since the run began.
-    pub begun_ns: u64,
+    /// When.
+    pub begun: Moment,
     /// What was asked.
     pub asked: &'a Action,
     /// What came of it.
@@ -40,7 +49,7 @@ pub enum End<'a> {
     /// It happened, and this is the answer.
     Ok {
         /// When the answer was there.
-        at_ns: u64,
+        at: Moment,
         /// What it was.
         answer: &'a Action,
     },
@@ -64,6 +73,7 @@ impl<'a> Calls<'a> {
                 return Err(Malformed::TimeWentBack(op.index));
             }
             last_ns = op.time_ns;
+            let at = op.moment();
             if op.process == Process::Nemesis {
                 continue;
             }
@@ -72,16 +82,15 @@ impl<'a> Calls<'a> {
                     if pending.insert(op.process, calls.len()).is_some() {
                         return Err(Malformed::TwoAtOnce(op.index, op.process));
                     }
-                    let (process, begun_ns) = (op.process, op.time_ns);
-                    calls.push(Called { process, begun_ns, asked: &op.action, end: End::Unknown });
+                    let (process, asked) = (op.process, &op.action);
+                    calls.push(Called { process, begun: at, asked, end: End::Unknown });
                     continue;
                 }
-                Kind::Ok => End::Ok { at_ns: op.time_ns, answer: &op.action },
+                Kind::Ok => End::Ok { at, answer: &op.action },
                 Kind::Fail => End::Failed,
                 Kind::Info => End::Unknown,
             };
-            let at = pending.remove(&op.process);
-            let call = at.and_then(|at| calls.get_mut(at));
+            let call = pending.remove(&op.process).and_then(|call| calls.get_mut(call));
             let call = call.ok_or(Malformed::NotBegun(op.index, op.process))?;
             if !is_of(call.asked, &op.action) {
                 return Err(Malformed::OtherEnd(op.index, op.process));

@@ -8,7 +8,7 @@ mod call;
 mod edn;
 mod op;
 
-pub use call::{Called, Calls, End, Malformed};
+pub use call::{Called, Calls, End, Malformed, Moment};
 pub use edn::{NoHistory, read, write};
 pub use op::{Action, Batch, Element, Found, Kind, Op, Place, Process, ReplicaState, Selection};
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use super::Moment;
+
 /// Something that began or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Op {
@@ -18,6 +20,14 @@ pub struct Op {
     pub action: Action,
     /// What went wrong, if it did.
     pub error: Option<String>,
+}
+
+impl Op {
+    /// When it was.
+    #[must_use]
+    pub const fn moment(&self) -> Moment {
+        Moment { index: self.index, time_ns: self.time_ns }
+    }
 }
 
 /// Who does something.

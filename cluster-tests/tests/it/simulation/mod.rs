@@ -1,25 +1,24 @@
 //! A whole node, and a cluster of three, under crashes, lost power and partitions: what was
 //! acknowledged is there, once, for the next query and for ever (G1, G2, G4).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::sync::{Arc, Mutex};
+mod client;
+mod recorder;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use serde_json::Value;
+use tokio::sync::Semaphore;
 use varve_cluster_tests::{Action, Crashes, Ended, Partitions, Simulation, World, note, seeds};
 use varve_env::sim::{Action as DiskAction, Fault};
 use varve_node::{CataloguePlace, Node, NodeOptions, RawConfig};
 
-use crate::http::{Request, ask};
+use self::client::Client;
+use self::recorder::Recorder;
 
 const NODE: &str = "node";
 const WRITERS: u64 = 2;
-const BATCHES: u64 = 40;
-const ASK_AGAIN: Duration = Duration::from_millis(300);
-const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
 /// How many nodes there are, how long a shard takes writes, and how much is written.
 #[derive(Clone, Copy)]
@@ -60,9 +59,6 @@ impl Load {
     }
 }
 
-/// Messages, and whether they were acknowledged.
-type Sent = Arc<Mutex<BTreeMap<String, bool>>>;
-
 async fn run_node(world: World, load: Load) -> Ended {
     let config = RawConfig {
         data_dir: "/varve-data".to_owned(),
@@ -89,157 +85,27 @@ async fn run_node(world: World, load: Load) -> Ended {
     Ok(())
 }
 
-/// Appends batches one after the other, each until it is acknowledged, some of them twice, and
-/// looks for each right after.
-async fn write(world: World, writer: u64, load: Load, sent: Sent) -> Ended {
-    for sequence in 1..=BATCHES {
-        let size = 1 + world.env.random.next_u64() % load.batch_rows_max;
-        let token = format!("w{writer}n{sequence}");
-        let messages: Vec<String> =
-            (0..size).map(|row| format!("{token} row{row} {}", noise(&world))).collect();
-        let lines = messages.iter().zip(0..).map(|(message, row)| {
-            serde_json::json!({ "service": format!("service-{}", row % 3), "message": message })
-        });
-        let body: String = lines.map(|line| format!("{line}\n")).collect();
-        mark(&sent, &messages, false);
-        append(&world, load, &format!("writer-{writer}:1:{sequence}"), &body).await?;
-        mark(&sent, &messages, true);
-        let path = format!("/api/v1/logs/search?query={token}&page_size=1000");
-        let found = messages_of(&search(&world, load, &path).await?);
-        for message in &messages {
-            if !found.contains(message) {
-                return Err(format!("acknowledged and not found at once: {message}").into());
-            }
-        }
-        if world.env.random.next_u64().is_multiple_of(4) {
-            append(&world, load, &format!("writer-{writer}:1:{sequence}"), &body).await?;
-        }
-        let pause = world.env.random.next_u64() % 1_000;
-        tokio::time::sleep(Duration::from_millis(pause)).await;
-    }
-    Ok(())
-}
-
-/// Text that does not compress, so that tails fill up.
-fn noise(world: &World) -> String {
-    (0..12).map(|_| format!("{:016x}", world.env.random.next_u64())).collect()
-}
-
-fn mark(sent: &Sent, messages: &[String], acknowledged: bool) {
-    let mut sent = sent.lock().expect("nobody panics while holding it");
-    sent.extend(messages.iter().map(|message| (message.clone(), acknowledged)));
-}
-
-/// Appends until it is acknowledged. Resending is always safe.
-async fn append(world: &World, load: Load, key: &str, body: &str) -> Ended {
-    loop {
-        let headers = format!("content-type: application/x-ndjson\r\nidempotency-key: {key}\r\n");
-        let request = Request { method: "POST", path: "/api/v1/logs", headers, body };
-        match answer(world, load, request).await {
-            Ok((200, _)) => {
-                note(format_args!("{key}: acknowledged"));
-                return Ok(());
-            }
-            Ok((429 | 503, answer)) => note(format_args!("{key}: {answer}")),
-            Ok((status, answer)) => return Err(format!("{key}: {status} {answer}").into()),
-            Err(error) => note(format_args!("{key}: {error}")),
-        }
-        tokio::time::sleep(ASK_AGAIN).await;
-    }
-}
-
-/// Searches until there is an answer.
-async fn search(
-    world: &World,
-    load: Load,
-    path: &str,
-) -> Result<Value, Box<dyn std::error::Error>> {
-    loop {
-        let request = Request { method: "GET", path, headers: String::new(), body: "" };
-        match answer(world, load, request).await {
-            Ok((200, answer)) => return Ok(answer),
-            Ok((429 | 503, answer)) => note(format_args!("search: {answer}")),
-            Ok((status, answer)) => return Err(format!("{path}: {status} {answer}").into()),
-            Err(error) => note(format_args!("search: {error}")),
-        }
-        tokio::time::sleep(ASK_AGAIN).await;
-    }
-}
-
-async fn answer(world: &World, load: Load, request: Request<'_>) -> io::Result<(u16, Value)> {
-    let node = load.any_node(world);
-    tokio::time::timeout(ANSWER_WITHIN, ask(&world.env, &node, request)).await?
-}
-
-fn messages_of(answer: &Value) -> Vec<String> {
-    let logs = answer["logs"].as_array().into_iter().flatten();
-    logs.filter_map(|log| log["message"].as_str().map(str::to_owned)).collect()
-}
-
-/// After all writers: every page of everything, against what was sent.
-async fn check(world: World, load: Load, sent: Sent) -> Ended {
-    let (mut found, mut ids) = (Vec::new(), BTreeSet::new());
-    for page in 1.. {
-        let path = format!("/api/v1/logs/search?order=oldest&page_size=500&page={page}");
-        let answer = search(&world, load, &path).await?;
-        let messages = messages_of(&answer);
-        if messages.is_empty() {
-            if answer["total"] != found.len() {
-                return Err(format!("total is {}, found {}", answer["total"], found.len()).into());
-            }
-            break;
-        }
-        for log in answer["logs"].as_array().into_iter().flatten() {
-            if !ids.insert(log["log_id"].to_string()) {
-                return Err(format!("an id twice: {log}").into());
-            }
-        }
-        found.extend(messages);
-    }
-    let sent = sent.lock().expect("nobody panics while holding it");
-    let once: BTreeSet<&String> = found.iter().collect();
-    if once.len() != found.len() {
-        return Err(format!("{} records are there more than once", found.len() - once.len()).into());
-    }
-    for (message, acknowledged) in &*sent {
-        if *acknowledged && !once.contains(message) {
-            return Err(format!("acknowledged and lost: {message}").into());
-        }
-    }
-    if let Some(stranger) = once.iter().find(|message| !sent.contains_key(**message)) {
-        return Err(format!("never sent: {stranger}").into());
-    }
-    note(format_args!("{} records are as they should be", found.len()));
-    Ok(())
-}
-
 /// One node, its writers, and who checks when they are done. Nothing happens to them yet.
 fn cluster(seed: u64) -> Simulation {
     cluster_under(seed, ROLLING)
 }
 
 fn cluster_under(seed: u64, load: Load) -> Simulation {
-    let sent = Sent::default();
-    let done = Arc::new(tokio::sync::Semaphore::new(0));
+    let (recorder, done) = (Recorder::default(), Arc::new(Semaphore::new(0)));
     let mut simulation = Simulation::new(seed).duration_max(Duration::from_mins(20));
     for name in load.names() {
         simulation = simulation.node(&name, move |world| run_node(world, load));
     }
     for writer in 0..WRITERS {
-        let (sent, done) = (Arc::clone(&sent), Arc::clone(&done));
-        simulation = simulation.client(&format!("writer-{writer}"), move |world| async move {
-            write(world, writer, load, sent).await?;
-            done.add_permits(1);
-            Ok(())
+        let (recorder, done) = (recorder.clone(), Arc::clone(&done));
+        simulation = simulation.client(&format!("writer-{writer}"), move |world| {
+            Client::new(world, load, recorder).write(writer, done)
         });
     }
-    simulation.client("checker", move |world| async move {
-        // Polled, because hosts' runtimes do not wake each other.
-        while done.available_permits() < usize::try_from(WRITERS)? {
-            tokio::time::sleep(ASK_AGAIN).await;
-        }
-        check(world, load, sent).await
-    })
+    let (reads, is_read) = (recorder.clone(), Arc::clone(&done));
+    simulation
+        .client("reader", move |world| Client::new(world, load, reads).read(WRITERS, is_read))
+        .client("checker", move |world| Client::new(world, load, recorder).check(WRITERS, done))
 }
 
 fn under_fire(seed: u64) -> Simulation {
@@ -346,6 +212,13 @@ fn merges_lose_nothing_to_crashes() {
 fn a_seed_repeats_a_whole_node_bit_for_bit() {
     let test = "simulation::a_seed_repeats_a_whole_node_bit_for_bit";
     let run = || seeds::run_each(test, 2, under_fire);
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_seed_repeats_three_nodes_bit_for_bit() {
+    let test = "simulation::a_seed_repeats_three_nodes_bit_for_bit";
+    let run = || seeds::run_each(test, 2, replicated_under_fire);
     assert_eq!(run(), run());
 }
 

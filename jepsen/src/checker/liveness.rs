@@ -5,7 +5,7 @@ use super::Verdict;
 use crate::history::{Action, Called, Calls, End, History, Op};
 
 /// The fault that takes all others away.
-const HEAL: &str = "heal";
+pub const HEAL: &str = "heal";
 
 /// What a cluster must reach.
 #[derive(Clone, Copy, Debug)]

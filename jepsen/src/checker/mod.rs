@@ -12,7 +12,7 @@ mod set_full;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use liveness::Limits;
+pub use liveness::{HEAL, Limits};
 
 use crate::history::{History, Malformed};
 

@@ -37,6 +37,9 @@ const GROWING: Load = Load { nodes: 1, window: "10m", batch_rows_max: 400 };
 /// Every shard is on three nodes, each of which takes writes and answers.
 const REPLICATED: Load = Load { nodes: 3, window: "20s", batch_rows_max: 40 };
 
+/// Every shard is on three of five nodes, and five look after the catalog.
+const SPREAD: Load = Load { nodes: 5, window: "20s", batch_rows_max: 40 };
+
 impl Load {
     fn names(self) -> Vec<String> {
         match self.nodes {
@@ -122,6 +125,12 @@ fn replicated_under_fire(seed: u64) -> Simulation {
     struck(cluster_under(seed, REPLICATED))
 }
 
+/// Five nodes, any number of which lose power at the same time, or are cut off.
+fn spread_under_fire(seed: u64) -> Simulation {
+    let crashes = Crashes { at_once_max: 5, ..Crashes::default() };
+    struck(cluster_under(seed, SPREAD)).crash_at_random(crashes)
+}
+
 fn struck(simulation: Simulation) -> Simulation {
     simulation.crash_at_random(Crashes::default()).partition_at_random(Partitions {
         lasting: Duration::from_millis(100)..Duration::from_secs(3),
@@ -131,15 +140,26 @@ fn struck(simulation: Simulation) -> Simulation {
 
 /// Writes and syncs that fail, one every few seconds.
 fn failing_disk(seed: u64) -> Simulation {
+    failing_disks(seed, ROLLING)
+}
+
+/// The same with three nodes, now on this one and now on that.
+fn failing_disks_of_three(seed: u64) -> Simulation {
+    failing_disks(seed, REPLICATED)
+}
+
+fn failing_disks(seed: u64, load: Load) -> Simulation {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut simulation = cluster(seed);
+    let mut simulation = cluster_under(seed, load);
+    let names = load.names();
     for second in (2..40).step_by(4) {
         let kinds = [DiskAction::SyncData, DiskAction::Write, DiskAction::SyncDir];
         let action = kinds[rng.random_range(0..kinds.len())];
         let times = rng.random_range(1..=3);
         let fault = Fault { action, under: "/varve-data".into(), times };
         let at = Duration::from_millis(second * 1_000 + rng.random_range(0..4_000));
-        simulation = simulation.at(at, Action::Disk { node: NODE.to_owned(), fault });
+        let node = names[rng.random_range(0..names.len())].clone();
+        simulation = simulation.at(at, Action::Disk { node, fault });
     }
     simulation
 }
@@ -184,6 +204,26 @@ fn acknowledged_records_survive_crashes_of_three_nodes_once() {
     let test = "simulation::acknowledged_records_survive_crashes_of_three_nodes_once";
     let happened = seeds::happened(&seeds::run_each(test, 3, replicated_under_fire));
     for fault in ["kill", "power loss", "partition"] {
+        let missed = !seeds::is_replay() && !happened.contains_key(fault);
+        assert!(!missed, "{fault} never happened: {happened:?}");
+    }
+}
+
+#[test]
+fn acknowledged_records_survive_the_loss_of_all_power_once() {
+    let test = "simulation::acknowledged_records_survive_the_loss_of_all_power_once";
+    let happened = seeds::happened(&seeds::run_each(test, 3, spread_under_fire));
+    for fault in ["kill", "power loss", "partition"] {
+        let missed = !seeds::is_replay() && !happened.contains_key(fault);
+        assert!(!missed, "{fault} never happened: {happened:?}");
+    }
+}
+
+#[test]
+fn acknowledged_records_survive_failing_disks_of_three_nodes_once() {
+    let test = "simulation::acknowledged_records_survive_failing_disks_of_three_nodes_once";
+    let happened = seeds::happened(&seeds::run_each(test, 3, failing_disks_of_three));
+    for fault in ["disk fault", "end after a disk fault"] {
         let missed = !seeds::is_replay() && !happened.contains_key(fault);
         assert!(!missed, "{fault} never happened: {happened:?}");
     }

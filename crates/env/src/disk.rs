@@ -119,7 +119,8 @@ pub trait DiskFile: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` when the file ends before; the buffer may then be partly filled.
+    /// `UnexpectedEof` when the file ends before; the buffer may then be partly filled. Reading no
+    /// bytes goes well wherever the file ends.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
     /// Writes all of `bytes`, growing the file when needed. Durable after

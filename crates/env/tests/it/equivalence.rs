@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use varve_env::sim::SimDisk;
-use varve_env::{Disk, RealDisk};
+use varve_env::{Disk, OpenMode, RealDisk};
 
 use crate::script::{Machine, files, steps};
 
@@ -25,6 +25,17 @@ proptest! {
             }
         }
         prop_assert_eq!(files(&sim, sim_root), files(&RealDisk, directory.path()));
+    }
+}
+
+#[test]
+fn no_bytes_are_read_also_past_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    for disk in [&RealDisk as &dyn Disk, &SimDisk::new()] {
+        disk.create_dir_all(directory.path()).unwrap();
+        let file = disk.open(&directory.path().join("a"), OpenMode::Create).unwrap();
+        file.read_exact_at(&mut [], 1).unwrap();
+        assert!(file.read_exact_at(&mut [0], 0).is_err());
     }
 }
 

@@ -88,6 +88,14 @@ pub enum ShardError {
         "shard {0} has no log, and the write-ahead log is damaged in such a way that it may have had one: replicate the shard anew from another node, or restore the log from a backup"
     )]
     LogLost(ShardId),
+    /// Nobody knows which replica of it lies here, and so how it voted.
+    #[error("shard {shard}: {why}; it is replicated anew from the nodes that have it")]
+    Nameless {
+        /// Which shard.
+        shard: ShardId,
+        /// Which file, and what is wrong with it.
+        why: String,
+    },
     /// Raft did not start, or stopped.
     #[error("shard {shard}: {why}; the shard is not served here until the node is restarted")]
     Raft {

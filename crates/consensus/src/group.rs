@@ -64,6 +64,9 @@ fn config() -> Result<Arc<Config>, String> {
         // The committed position is not synced before it is used: a leader that came back must
         // be elected again, so that it learns what was committed.
         enable_leader_restore: Some(false),
+        // A follower whose log lost its last round to a torn write or to rot is written to again
+        // from there. Otherwise its leader would stand still for it.
+        allow_log_reversion: Some(true),
         ..Config::default()
     };
     config.validate().map(Arc::new).map_err(|error| error.to_string())

@@ -1,15 +1,16 @@
-//! Which node this disk is: a plain file, written once.
+//! Which node this disk is: a small file ([`text_file`]), written once.
 //!
 //! ```text
-//! varve node 2
+//! varve node 3
 //! cluster 000102030405060708090a0b0c0d0e0f
 //! node 1
 //! disk 0f0e0d0c0b0a09080706050403020100
+//! crc32c 6e9f32a4
 //! ```
 //!
-//! The first line has the format's version; version 1 had, instead of the disk's number, the
-//! replica of the metadata group. A disk that is not a node yet keeps the number it drew in a file
-//! of its own, so that asking again to join is not another node.
+//! Version 2 had no checksum; version 1 had, instead of the disk's number, the replica of the
+//! metadata group. A disk that is not a node yet keeps the number it drew in a file of its own, so
+//! that asking again to join is not another node.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,13 +19,16 @@ use bytes::Bytes;
 use varve_env::Env;
 use varve_types::{NodeId, ReplicaId};
 
+use super::text_file;
 use crate::catalog::{ClusterId, DiskId};
 use crate::errors::StartError;
 use crate::machine::framed;
 
-const HEAD: &str = "varve node 2";
-const FIRST_HEAD: &str = "varve node 1";
-const DISK_HEAD: &str = "varve disk 1";
+/// The newest version of the file that says which node a disk is.
+const NODE_VERSION: u32 = 3;
+
+/// The newest version of the file with the number of a disk that is no node yet.
+const DISK_VERSION: u32 = 2;
 
 /// Which node a disk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +70,11 @@ pub async fn has_identity(env: &Env, dir: &Path) -> Result<bool, StartError> {
 /// [`StartError`] when the file cannot be read or written, or is none of ours.
 pub async fn draw_disk(env: &Env, dir: &Path) -> Result<DiskId, StartError> {
     let path = dir.join("disk");
-    if let Some(text) = read_file(env, path.clone()).await? {
-        let number = std::str::from_utf8(&text).ok().and_then(|text| {
-            let rest = text.strip_prefix(DISK_HEAD)?.strip_prefix('\n')?;
-            u128::from_str_radix(rest.trim_end(), 16).ok()
-        });
-        let what = "it has no disk's number".to_owned();
-        return number.map(DiskId).ok_or(StartError::Identity { path, what });
+    if let Some(bytes) = read_file(env, path.clone()).await? {
+        return parse_disk(&bytes).map_err(|what| StartError::Identity { path, what });
     }
     let drawn = draw(env);
-    let text = format!("{DISK_HEAD}\n{:032x}\n", drawn.0);
-    write_file(env, path, text).await?;
+    write_file(env, path, print_disk(drawn)).await?;
     Ok(drawn)
 }
 
@@ -116,36 +114,36 @@ pub(super) async fn write_file(
 
 fn print(identity: Identity) -> String {
     let Identity { cluster, node, disk, .. } = identity;
-    format!("{HEAD}\ncluster {cluster}\nnode {node}\ndisk {:032x}\n", disk.0)
+    let disk = format!("{:032x}", disk.0);
+    text_file::print(
+        "node",
+        NODE_VERSION,
+        &[("cluster", &cluster), ("node", &node), ("disk", &disk)],
+    )
 }
 
-fn parse(bytes: &Bytes) -> Result<Identity, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
-    let mut lines = text.lines();
-    let is_first = match lines.next() {
-        Some(HEAD) => false,
-        Some(FIRST_HEAD) => true,
-        other => return Err(format!("it begins with {other:?} instead of {HEAD:?}")),
+fn parse(bytes: &[u8]) -> Result<Identity, String> {
+    let mut lines = text_file::read(bytes, "node", NODE_VERSION)?;
+    let cluster = ClusterId(lines.hex("cluster")?);
+    let node = NodeId(lines.number("node")?);
+    let (disk, first_replica) = match lines.version {
+        1 => (DiskId::default(), Some(ReplicaId(lines.number("replica")?))),
+        _ => (DiskId(lines.hex("disk")?), None),
     };
-    let mut field = |name: &str| {
-        let line = lines.next().ok_or_else(|| format!("it has no line for its {name}"))?;
-        line.strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix(' '))
-            .map(str::to_owned)
-            .ok_or_else(|| format!("{line:?} is not its {name}"))
+    Ok(Identity { cluster, node, disk, first_replica })
+}
+
+fn print_disk(disk: DiskId) -> String {
+    text_file::print("disk", DISK_VERSION, &[("disk", &format_args!("{:032x}", disk.0))])
+}
+
+fn parse_disk(bytes: &[u8]) -> Result<DiskId, String> {
+    let mut lines = text_file::read(bytes, "disk", DISK_VERSION)?;
+    let disk = match lines.version {
+        1 => text_file::as_hex(lines.bare("number")?)?,
+        _ => lines.hex("disk")?,
     };
-    let number = |text: String| text.parse().map_err(|_| format!("{text:?} is no number"));
-    let hex = |text: String| {
-        u128::from_str_radix(&text, 16).map_err(|_| format!("{text:?} is no number"))
-    };
-    let cluster = ClusterId(hex(field("cluster")?)?);
-    let node = NodeId(number(field("node")?)?);
-    if is_first {
-        let first_replica = Some(ReplicaId(number(field("replica")?)?));
-        return Ok(Identity { cluster, node, disk: DiskId::default(), first_replica });
-    }
-    let disk = DiskId(hex(field("disk")?)?);
-    Ok(Identity { cluster, node, disk, first_replica: None })
+    Ok(DiskId(disk))
 }
 
 #[cfg(test)]
@@ -155,30 +153,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_reads_back_and_anything_else_is_refused() {
+    fn what_is_written_reads_back_and_so_do_older_versions() {
         let (cluster, disk) = (ClusterId(0xabc), DiskId(0x123));
         let identity = Identity { cluster, node: NodeId(2), disk, first_replica: None };
         let text = print(identity);
         expect![[r#"
-            varve node 2
+            varve node 3
             cluster 00000000000000000000000000000abc
             node 2
             disk 00000000000000000000000000000123
+            crc32c 341603d8
         "#]]
         .assert_eq(&text);
-        assert_eq!(parse(&Bytes::from(text.clone())), Ok(identity));
-        let first = text.replace("varve node 2", "varve node 1");
+        assert_eq!(parse(text.as_bytes()), Ok(identity));
+
+        let (said, _) = text.split_once("crc32c").unwrap();
+        let second = said.replace("varve node 3", "varve node 2");
+        assert_eq!(parse(second.as_bytes()), Ok(identity));
+        let first = second.replace("varve node 2", "varve node 1");
         let first = first.replace("disk 00000000000000000000000000000123", "replica 1");
-        let read = parse(&Bytes::from(first)).unwrap();
+        let read = parse(first.as_bytes()).unwrap();
         assert_eq!((read.node, read.first_replica), (NodeId(2), Some(ReplicaId(1))));
         for broken in [
-            text.replace("varve node 2", "varve node 3"),
-            text.replace("disk 0", "disk g"),
-            text.replace("\nnode 2", "\nnode x"),
-            text[..30].to_owned(),
+            text.replace("varve node 3", "varve node 4"),
+            text.replace("\nnode 2", "\nnode 3"),
+            second.replace("disk 0", "disk g"),
+            second.replace("\nnode 2", "\nnode x"),
+            second[..30].to_owned(),
             String::new(),
         ] {
-            assert!(parse(&Bytes::from(broken.clone())).is_err(), "{broken}");
+            assert!(parse(broken.as_bytes()).is_err(), "{broken}");
         }
+
+        assert_eq!(parse_disk(print_disk(disk).as_bytes()), Ok(disk));
+        assert_eq!(parse_disk(b"varve disk 1\n00000000000000000000000000000123\n"), Ok(disk));
     }
 }

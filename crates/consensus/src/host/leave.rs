@@ -1,12 +1,16 @@
 //! Shards that this node is no longer to hold, and whose replica lies on its disk.
 //!
 //! ```text
-//! shards/7/replica       varve replica 1
-//!                        12
+//! shards/7/replica       varve replica 2
+//!                        shard 7
+//!                        replica 12
+//!                        crc32c 5f2e90aa
 //! ```
 //!
 //! A replica that has voted must not come back under another id: what lies there of an older one
-//! is removed before a newer one begins.
+//! is removed before a newer one begins. Where the file ([`text_file`]) cannot be believed, nobody
+//! knows whose votes are there: that replica is given up, and another takes its place. Version 1
+//! had the replica's number alone.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,11 +20,12 @@ use varve_types::{ReplicaId, ShardId};
 
 use super::identity::{read_file, write_file};
 use super::local::Local;
-use super::{Inner, lock};
+use super::{Inner, lock, text_file};
 use crate::catalog::Catalog;
-use crate::errors::StartError;
+use crate::errors::{ShardError, StartError};
 
-const HEAD: &str = "varve replica 1";
+/// The newest version of the file that says which replica lies somewhere.
+const VERSION: u32 = 2;
 
 impl Inner {
     /// Gives up what the catalog no longer gives this node.
@@ -83,16 +88,14 @@ impl Inner {
         &self,
         id: ShardId,
         replica: ReplicaId,
-    ) -> Result<bool, StartError> {
+    ) -> Result<bool, ShardError> {
         let path = self.root(id).join("replica");
-        if let Some(text) = read_file(&self.env, path.clone()).await? {
-            let text = std::str::from_utf8(&text).ok();
-            let number = text.and_then(|text| {
-                let rest = text.strip_prefix(HEAD)?.strip_prefix('\n')?;
-                rest.trim_end().parse().ok().map(ReplicaId)
-            });
-            let what = "it does not name a replica".to_owned();
-            let found = number.ok_or(StartError::Identity { path: path.clone(), what })?;
+        let fail = |error: StartError| ShardError::Nameless { shard: id, why: error.to_string() };
+        if let Some(bytes) = read_file(&self.env, path.clone()).await.map_err(fail)? {
+            let found = parse(&bytes, id).map_err(|what| ShardError::Nameless {
+                shard: id,
+                why: format!("{} does not say which replica lies there: {what}", path.display()),
+            })?;
             if found == replica {
                 return Ok(true);
             }
@@ -101,7 +104,37 @@ impl Inner {
             }
             self.remove_replica(id).await;
         }
-        write_file(&self.env, path, format!("{HEAD}\n{replica}\n")).await?;
+        write_file(&self.env, path, print(id, replica)).await.map_err(fail)?;
         Ok(true)
+    }
+}
+
+fn print(shard: ShardId, replica: ReplicaId) -> String {
+    text_file::print("replica", VERSION, &[("shard", &shard), ("replica", &replica)])
+}
+
+fn parse(bytes: &[u8], shard: ShardId) -> Result<ReplicaId, String> {
+    let mut lines = text_file::read(bytes, "replica", VERSION)?;
+    if lines.version == 1 {
+        return text_file::as_number(lines.bare("number")?).map(ReplicaId);
+    }
+    let said = ShardId(lines.number("shard")?);
+    if said != shard {
+        return Err(format!("it is that of shard {said}"));
+    }
+    lines.number("replica").map(ReplicaId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_shard_is_not_believed() {
+        let (shard, replica) = (ShardId(7), ReplicaId(12));
+        let text = print(shard, replica);
+        assert_eq!(parse(text.as_bytes(), shard), Ok(replica));
+        assert_eq!(parse(text.as_bytes(), ShardId(8)), Err("it is that of shard 7".to_owned()));
+        assert_eq!(parse(b"varve replica 1\n12\n", shard), Ok(replica));
     }
 }

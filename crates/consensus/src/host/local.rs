@@ -160,7 +160,7 @@ impl Inner {
             },
             // The catalog here is older than what lies on the disk: it will tell.
             Ok(false) => {}
-            Err(error) => warn!(shard = id.get(), "{error}"),
+            Err(error) => self.refuse(id, error),
         }
     }
 

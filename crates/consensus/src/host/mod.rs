@@ -19,6 +19,7 @@ mod start;
 mod stats;
 mod status;
 mod supervise;
+mod text_file;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -118,6 +118,7 @@ impl ShardError {
             Self::Open(OpenError::Damaged { .. } | OpenError::Behind { .. })
             | Self::Quarantined(_)
             | Self::LogLost(_)
+            | Self::Nameless { .. }
             | Self::Damaged { .. }
             | Self::Behind(_) => true,
             Self::Open(OpenError::Disk { .. } | OpenError::Replace(_)) | Self::Raft { .. } => false,

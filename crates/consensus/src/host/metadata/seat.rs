@@ -1,8 +1,9 @@
 //! This node's replica of the metadata group, while the catalog gives it one.
 //!
 //! ```text
-//! varve seat 1
+//! varve seat 2
 //! replica 5
+//! crc32c 9c34d1f0
 //! ```
 //!
 //! The file says which replica the log of the metadata group here belongs to; 0 is none. A seat
@@ -23,8 +24,10 @@ use crate::group::Group;
 use crate::host::Inner;
 use crate::host::identity::{read_file, write_file};
 use crate::host::start::start_catalog;
+use crate::host::text_file;
 
-const HEAD: &str = "varve seat 1";
+/// The newest version of the file; the first had no checksum.
+const VERSION: u32 = 2;
 const NONE: ReplicaId = ReplicaId(0);
 
 /// The running replica, if there is one.
@@ -67,13 +70,9 @@ impl SeatFile {
         let shown = Self::path(dir);
         let file = read_file(env, shown.clone()).await?;
         let Some(file) = file else { return Ok(None) };
-        let text = std::str::from_utf8(&file).ok();
-        let number = text.and_then(|text| {
-            let rest = text.strip_prefix(HEAD)?.strip_prefix("\nreplica ")?;
-            rest.trim_end().parse().map(ReplicaId).ok()
-        });
-        let what = "it does not name a replica".to_owned();
-        let replica = number.ok_or(StartError::Identity { path: shown, what })?;
+        let replica = text_file::read(&file, "seat", VERSION)
+            .and_then(|mut lines| lines.number("replica").map(ReplicaId))
+            .map_err(|what| StartError::Identity { path: shown, what })?;
         Ok(Some((replica != NONE).then_some(replica)))
     }
 
@@ -83,7 +82,7 @@ impl SeatFile {
         dir: &Path,
         replica: Option<ReplicaId>,
     ) -> Result<(), StartError> {
-        let text = format!("{HEAD}\nreplica {}\n", replica.unwrap_or(NONE));
+        let text = text_file::print("seat", VERSION, &[("replica", &replica.unwrap_or(NONE))]);
         write_file(env, Self::path(dir), text).await
     }
 }

@@ -1,6 +1,6 @@
 //! Damage is found, named, and mended from another node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -152,6 +152,30 @@ fn the_only_copy_is_kept_and_refused_with_a_remedy() {
 
 #[test]
 fn an_open_replica_whose_files_are_damaged_is_replaced_by_a_new_one() {
+    is_replaced_after(|world, hurt| {
+        let (segment, disk) = (world.a_segment(hurt), world.disks[hurt].mount());
+        disk.remove(&segment).unwrap();
+        disk.sync_dir(segment.parent().unwrap()).unwrap();
+    });
+}
+
+/// One that took itself for another replica would have none of the votes and entries that it had
+/// promised to keep.
+#[test]
+fn an_open_replica_that_does_not_know_which_it_is_is_replaced_by_a_new_one() {
+    let path = PathBuf::from(format!("/data/shards/{SHARD}/replica"));
+    is_replaced_after(|world, hurt| {
+        let of_another = world.disks[0].contents(Path::new("/data/shards/1/replica")).unwrap();
+        world.disks[hurt].damage(&path, |bytes| *bytes = of_another).unwrap();
+    });
+    is_replaced_after(|world, hurt| {
+        let text = world.disks[hurt].contents(&path).unwrap();
+        let digit = text.iter().rposition(u8::is_ascii_digit).unwrap();
+        world.disks[hurt].flip_bit(&path, digit, 0).unwrap();
+    });
+}
+
+fn is_replaced_after(spoil: impl FnOnce(&World, usize)) {
     virtual_time().block_on(async {
         let mut world = World::new(merging()).await;
         world.fill(60).await;
@@ -159,13 +183,7 @@ fn an_open_replica_whose_files_are_damaged_is_replaced_by_a_new_one() {
         let node = world.hosts[hurt].node();
         let replica = |world: &World| world.hosts[0].catalog().shards[&SHARD].replica_on(node);
         let before = replica(&world).unwrap();
-        world
-            .restart(hurt, Survival::Synced, |world| {
-                let (segment, disk) = (world.a_segment(hurt), world.disks[hurt].mount());
-                disk.remove(&segment).unwrap();
-                disk.sync_dir(segment.parent().unwrap()).unwrap();
-            })
-            .await;
+        world.restart(hurt, Survival::Synced, |world| spoil(world, hurt)).await;
         eventually("a new replica is there", || {
             replica(&world).is_some_and(|replica| replica != before)
         })

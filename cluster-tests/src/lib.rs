@@ -5,7 +5,7 @@
 //! Simulation::new(seed)
 //!     .node("a", |world| async move { … serve, with world.env … })
 //!     .client("load", |world| async move { … check … })
-//!     .crash_at_random(Crashes::default())
+//!     .under(Crashes::default())
 //!     .run()                                   → Report { digest, … }
 //! ```
 //!
@@ -29,7 +29,10 @@ pub mod seeds;
 mod simulation;
 mod trace;
 
-pub use faults::{Action, Crashes, Partitions};
+pub use faults::{
+    Action, Clogs, Crashes, Delays, Episodes, FailingDisks, FullDisks, Hazard, Hosts, Losses,
+    Partitions, Plan, Rot, Shape, Skews, SlowDisks,
+};
 pub use report::{Failure, Report};
 pub use simulation::{Ended, Simulation, World};
 pub use trace::{TraceDigest, note};

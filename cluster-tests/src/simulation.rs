@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use varve_env::Env;
 use varve_env::sim::{SimClock, SimDisk};
 
-use crate::faults::{Action, Crashes, Partitions};
+use crate::faults::{Action, Hazard, Hosts, Plan};
 use crate::report::{Failure, Report};
 use crate::running::Running;
 
@@ -56,9 +56,8 @@ pub struct Simulation {
     pub(crate) latency_max: Duration,
     pub(crate) nodes: BTreeMap<String, NodePlan>,
     pub(crate) clients: Vec<ClientPlan>,
-    pub(crate) actions: Vec<(Duration, Action)>,
-    crashes: Option<Crashes>,
-    partitions: Option<Partitions>,
+    pub(crate) actions: Plan,
+    hazards: Vec<Box<dyn Hazard + Send>>,
 }
 
 impl Simulation {
@@ -71,8 +70,7 @@ impl Simulation {
             nodes: BTreeMap::new(),
             clients: Vec::new(),
             actions: Vec::new(),
-            crashes: None,
-            partitions: None,
+            hazards: Vec::new(),
         }
     }
 
@@ -121,15 +119,9 @@ impl Simulation {
         self
     }
 
-    /// Lets nodes crash and come back; the seed says when and how.
-    pub fn crash_at_random(mut self, crashes: Crashes) -> Self {
-        self.crashes = Some(crashes);
-        self
-    }
-
-    /// Lets hosts, clients among them, lose sight of each other; the seed says when and which.
-    pub fn partition_at_random(mut self, partitions: Partitions) -> Self {
-        self.partitions = Some(partitions);
+    /// Lets something go wrong; the seed says when, how and to whom.
+    pub fn under(mut self, hazard: impl Hazard + Send + 'static) -> Self {
+        self.hazards.push(Box::new(hazard));
         self
     }
 
@@ -177,17 +169,16 @@ impl Simulation {
         }
     }
 
+    pub(crate) fn hosts(&self) -> Hosts {
+        let clients = self.clients.iter().map(|client| client.name.clone());
+        Hosts { nodes: self.nodes.keys().cloned().collect(), clients: clients.collect() }
+    }
+
     /// Draws what the seed says will happen, in the order of its times.
     fn draw_plans(&mut self) {
-        let mut rng = StdRng::seed_from_u64(self.seed);
-        let nodes: Vec<String> = self.nodes.keys().cloned().collect();
-        if let Some(crashes) = self.crashes.take() {
-            self.actions.extend(crashes.plan(&nodes, &mut rng));
-        }
-        if let Some(partitions) = self.partitions.take() {
-            let clients = self.clients.iter().map(|client| client.name.clone());
-            let hosts: Vec<String> = nodes.into_iter().chain(clients).collect();
-            self.actions.extend(partitions.plan(&hosts, &mut rng));
+        let (hosts, mut rng) = (self.hosts(), StdRng::seed_from_u64(self.seed));
+        for hazard in &self.hazards {
+            self.actions.extend(hazard.plan(&hosts, &mut rng));
         }
         self.actions.sort_by_key(|(time, _)| *time);
     }

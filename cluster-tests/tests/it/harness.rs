@@ -3,7 +3,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};
 
-use varve_cluster_tests::{Action, Crashes, Failure, Partitions, Report, Simulation, note, seeds};
+use varve_cluster_tests::{
+    Action, Crashes, Episodes, Failure, Partitions, Report, Simulation, note, seeds,
+};
 use varve_env::sim::{Action as DiskAction, Fault};
 
 use crate::register::{Ack, add_and_check, serve};
@@ -12,15 +14,15 @@ fn register(seed: u64, ack: Ack) -> Simulation {
     Simulation::new(seed)
         .node("server", move |world| serve(world, ack))
         .client("client", |world| add_and_check(world, "server", 60))
-        .crash_at_random(Crashes {
+        .under(Crashes {
             every: Duration::from_millis(200)..Duration::from_secs(4),
             down: Duration::from_millis(10)..Duration::from_secs(1),
             ..Crashes::default()
         })
-        .partition_at_random(Partitions {
+        .under(Partitions(Episodes {
             lasting: Duration::from_millis(100)..Duration::from_secs(1),
-            ..Partitions::default()
-        })
+            ..Episodes::default()
+        }))
 }
 
 fn fails(simulation: Simulation) -> Failure {

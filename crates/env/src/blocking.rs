@@ -23,10 +23,15 @@ enum Place {
     },
     #[cfg(feature = "sim")]
     Inline {
-        delay: std::time::Duration,
+        delay: Delay,
         timing: crate::Random,
     },
 }
+
+/// Says how long the next job takes, in virtual time.
+#[cfg(feature = "sim")]
+#[derive(Clone)]
+struct Delay(Arc<dyn Fn() -> std::time::Duration + Send + Sync>);
 
 /// The threads of the background: as many as there are processors, at a lower priority.
 struct Background {
@@ -46,13 +51,17 @@ impl Blocking {
         Self(Place::Threads { background: Arc::new(Background::start()) })
     }
 
-    /// Jobs run inline, each taking `delay` of virtual time: the simulation's. `timing` decides
-    /// whether that passes before the job is done or after, before its caller hears of it; so a
-    /// crash, or a caller that gives up, falls now on this side of the job and now on the other.
+    /// Jobs run inline, each taking what `delay` says of virtual time: the simulation's. `timing`
+    /// decides whether that passes before the job is done or after, before its caller hears of it;
+    /// so a crash, or a caller that gives up, falls now on this side of the job and now on the
+    /// other.
     #[cfg(feature = "sim")]
     #[must_use]
-    pub const fn inline(delay: std::time::Duration, timing: crate::Random) -> Self {
-        Self(Place::Inline { delay, timing })
+    pub fn inline(
+        delay: impl Fn() -> std::time::Duration + Send + Sync + 'static,
+        timing: crate::Random,
+    ) -> Self {
+        Self(Place::Inline { delay: Delay(Arc::new(delay)), timing })
     }
 
     /// Runs a job and answers what it returns. A job that has begun runs to its end even when
@@ -73,7 +82,7 @@ impl Blocking {
                 outcome(job).await
             }
             #[cfg(feature = "sim")]
-            Place::Inline { delay, timing } => inline(*delay, timing, job).await,
+            Place::Inline { delay, timing } => inline((delay.0)(), timing, job).await,
         }
     }
 
@@ -91,7 +100,7 @@ impl Blocking {
         match &self.0 {
             Place::Threads { background } => outcome(background.spawn(job)).await,
             #[cfg(feature = "sim")]
-            Place::Inline { delay, timing } => inline(*delay, timing, job).await,
+            Place::Inline { delay, timing } => inline((delay.0)(), timing, job).await,
         }
     }
 }
@@ -122,6 +131,13 @@ async fn inline<T>(
         tokio::time::sleep(delay).await;
     }
     value
+}
+
+#[cfg(feature = "sim")]
+impl fmt::Debug for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Delay")
+    }
 }
 
 impl Background {

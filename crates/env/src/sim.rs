@@ -39,7 +39,8 @@ pub use trace::{FileId, Op, Trace};
 
 use crate::{Blocking, Env, Network, Random};
 
-/// How long blocking work takes, in virtual time: the least that tokio's timers can tell.
+/// How long blocking work takes, in virtual time, on a disk that is as fast as usual: the least
+/// that tokio's timers can tell.
 const BLOCKING_DELAY: Duration = Duration::from_millis(1);
 
 /// The world of one life of a simulated node, whose clock goes right. See [`world_with_clock`].
@@ -54,11 +55,13 @@ pub fn world(seed: u64, disk: &SimDisk) -> Env {
 pub fn world_with_clock(seed: u64, disk: &SimDisk, clock: &SimClock) -> Env {
     let random = Random::seeded(seed);
     let timing = Random::seeded(random.next_u64());
+    let slowed = disk.clone();
+    let delay = move || slowed.job_duration().unwrap_or(BLOCKING_DELAY);
     Env {
         disk: disk.mount(),
         network: Network::turmoil(),
         random,
-        blocking: Blocking::inline(BLOCKING_DELAY, timing),
+        blocking: Blocking::inline(delay, timing),
         clock: clock.clock(),
     }
 }

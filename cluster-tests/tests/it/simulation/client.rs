@@ -12,7 +12,7 @@ use varve_jepsen::checker::{HEAL, Verdict};
 use varve_jepsen::history::{Action, Batch, Element, Found, Kind, Place, Process, Selection};
 use varve_types::RecordId;
 
-use super::Load;
+use super::load::Load;
 use super::recorder::Recorder;
 use crate::http::{Request, ask};
 

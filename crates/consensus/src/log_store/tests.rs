@@ -22,7 +22,7 @@ impl StoreBuilder<Types, LogStore, Machine, Wal> for Builder {
     async fn build(&self) -> Result<(Wal, LogStore, Machine), StorageError<Types>> {
         let mut env = Env::real();
         env.disk = SimDisk::new().mount();
-        env.blocking = Blocking::inline(std::time::Duration::ZERO, Random::seeded(1));
+        env.blocking = Blocking::inline(|| std::time::Duration::ZERO, Random::seeded(1));
         let mut options = WalOptions::new(Arc::new(|message| panic!("{message}")));
         options.file_bytes = 1 << 20;
         options.reserve_bytes = 1 << 16;

@@ -29,7 +29,7 @@ pub(crate) fn env(disk: &SimDisk) -> Env {
         disk: disk.mount(),
         network: Network::turmoil(),
         random: Random::seeded(1),
-        blocking: Blocking::inline(Duration::from_micros(50), Random::seeded(2)),
+        blocking: Blocking::inline(|| Duration::from_micros(50), Random::seeded(2)),
         clock: SimClock::new().clock(),
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::fault::{Action, Fault};
 use super::mount::Mount;
@@ -71,6 +72,15 @@ impl SimDisk {
     /// limit. Files that are larger already stay, and cannot grow.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.lock_state().capacity_bytes = bytes;
+    }
+
+    /// Lets each job of blocking work of the node take so long; `None` for as long as usual.
+    pub fn slow_down(&self, job: Option<Duration>) {
+        self.lock_state().job = job;
+    }
+
+    pub(super) fn job_duration(&self) -> Option<Duration> {
+        self.lock_state().job
     }
 
     /// Plants a fault.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -24,6 +25,8 @@ pub(super) struct State {
     /// Counts crashes: who came before the last one is shut out.
     epoch: u64,
     pub(super) capacity_bytes: Option<u64>,
+    /// How long each job of blocking work takes, if not as long as usual.
+    pub(super) job: Option<Duration>,
     pub(super) faults: Vec<Fault>,
     /// Syncs of data are answered, and not done.
     pub(super) lies: bool,
@@ -41,6 +44,7 @@ impl State {
             files_made: 0,
             epoch: 0,
             capacity_bytes: None,
+            job: None,
             faults: Vec::new(),
             lies: false,
             fuse: None,

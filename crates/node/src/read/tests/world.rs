@@ -82,7 +82,7 @@ async fn start(address: &str, new_disk: NewDisk, transport: Arc<dyn PeerTranspor
         disk: SimDisk::new().mount(),
         network: Network::turmoil(),
         random: Random::seeded(1),
-        blocking: Blocking::inline(Duration::from_micros(50), Random::seeded(2)),
+        blocking: Blocking::inline(|| Duration::from_micros(50), Random::seeded(2)),
         clock: SimClock::new().clock(),
     };
     let mut wal = WalOptions::new(Arc::new(|_| {}));

@@ -24,6 +24,7 @@ use crate::encoding::shapes::Skimmed;
 use crate::encoding::varint::Reader;
 use crate::encoding::{ints, presence};
 use crate::error::Malformed;
+use crate::resource::decode_resource;
 use crate::shaped::ShapedColumn;
 
 /// Appends the page of some cells, at least one, of a group of `digests.len()` rows.
@@ -140,8 +141,10 @@ pub(crate) fn decode(
         },
     };
     reader.end()?;
-    if *id == ColumnId::Service {
-        check_services(&column)?;
+    match id {
+        ColumnId::Service => check_services(&column)?,
+        ColumnId::Resource => check_resources(&column)?,
+        _ => {}
     }
     Ok(column)
 }
@@ -185,15 +188,28 @@ fn check_services(column: &Column) -> Result<(), Malformed> {
     }
 }
 
+/// Indexes are made of sets without making records of them first.
+fn check_resources(column: &Column) -> Result<(), Malformed> {
+    let Column::Dict { dictionary, .. } = column else {
+        return Err("resource sets are not a dictionary".into());
+    };
+    if dictionary.iter().all(|set| decode_resource(set).is_some()) {
+        Ok(())
+    } else {
+        Err("a resource set is not in its canonical encoding".into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
-    use varve_types::ValueKind;
+    use varve_types::{Attribute, Resource, Value, ValueKind};
 
     use super::*;
     use crate::cells::GroupCells;
+    use crate::resource::encode_resource;
 
     const ROWS: u32 = 300;
 
@@ -214,6 +230,13 @@ mod tests {
             let number = row.wrapping_mul(2_654_435_761) % distinct;
             match id.class() {
                 ColumnClass::Ints => group.cells[place].push_int(row, i64::from(number)),
+                ColumnClass::Bytes if *id == ColumnId::Resource => {
+                    let value = Value::Int(i64::from(number));
+                    let attribute = Attribute { name: "a".into(), value };
+                    let mut set = Vec::new();
+                    encode_resource(&Resource(vec![attribute]), &mut set);
+                    group.push_bytes(place, row, &set);
+                }
                 ColumnClass::Bytes => {
                     group.push_bytes(place, row, format!("value {number}").as_bytes());
                 }
@@ -230,6 +253,20 @@ mod tests {
         crate::digest::add_column(id, &column, &mut read);
         assert_eq!(digests, read, "{id}");
         out
+    }
+
+    /// Merges make indexes of sets as they are: whoever wrote one that is none must be told early.
+    #[test]
+    fn a_resource_set_that_is_none_is_refused() {
+        let mut group = GroupCells::new();
+        let place = group.column(&ColumnId::Resource);
+        group.push_bytes(place, 0, &[1]);
+        let (mut page, mut digests) = (Vec::new(), vec![RowDigest::default()]);
+        let (seed, cells, level) = (group.seeds[place], &group.cells[place], ZstdLevel(1));
+        let scratch = &mut Interner::default();
+        encode(&mut page, &ColumnId::Resource, seed, cells, level, scratch, &mut digests);
+        let refused = decode(&page.into(), &ColumnId::Resource, 1, false, None).unwrap_err();
+        assert_eq!(refused, "a resource set is not in its canonical encoding".into());
     }
 
     proptest! {

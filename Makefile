@@ -9,9 +9,12 @@ PROFILE ?= release
 NEXTEST_PROFILE ?= default
 SEEDS ?= 20
 KILLS ?= 50
+SECONDS ?= 600
+
+FUZZERS := cluster-tests/fuzz/libfuzzer
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim kills tour bench bench-cluster
+.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim kills fuzz fuzz-corpus tour bench bench-cluster
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
@@ -57,6 +60,22 @@ sim: ## Simulate nodes and clusters under faults with SEEDS seeds, or with SEED 
 
 kills: build ## Kill KILLS leaders of a cluster of real processes under load.
 	VARVE_KILLS=$(KILLS) VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- leaders_are_killed --nocapture
+
+# Without a sanitizer, libFuzzer needs no more than the pinned toolchain. What a run finds beside
+# failures stays under target/, for the next run.
+fuzz: ## Fuzz TARGET, or every target in turn, for SECONDS each (needs cargo-fuzz, and a C++ compiler).
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \
+		echo "fuzz: cargo-fuzz is missing (cargo install cargo-fuzz --locked)"; exit 1; }
+	@set -e; for target in $(or $(TARGET),$$($(CARGO) fuzz list --fuzz-dir $(FUZZERS))); do \
+		mkdir -p target/fuzz/corpus/$$target target/fuzz/failures; \
+		$(CARGO) fuzz run --fuzz-dir $(FUZZERS) --target-dir target/fuzz --sanitizer none $$target \
+			$(CURDIR)/target/fuzz/corpus/$$target $(CURDIR)/cluster-tests/fuzz/corpus/$$target -- \
+			-max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+			-print_final_stats=1 -artifact_prefix=$(CURDIR)/target/fuzz/failures/$$target-; \
+	done
+
+fuzz-corpus: ## Write the inputs that fuzzers begin with, made of valid values.
+	VARVE_WRITE_CORPUS=1 $(CARGO) test --locked -p varve-fuzz --test it -- write_the_seeds
 
 tour: build ## The tour with real logs, kill -9 included (needs ../shared/data).
 	VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- tour --nocapture

@@ -23,6 +23,8 @@ mod catalog;
 mod codec;
 mod driver;
 mod errors;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod group;
 mod host;
 mod log_store;

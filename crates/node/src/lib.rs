@@ -7,6 +7,8 @@
 mod answers;
 pub mod config;
 mod data_dir;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gateway;
 mod grpc;
 mod http;

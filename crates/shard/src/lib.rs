@@ -40,6 +40,8 @@ mod files;
 mod fixtures;
 mod flush;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod manifest;
 mod merge;
 mod open;

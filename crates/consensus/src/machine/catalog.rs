@@ -19,7 +19,7 @@ use crate::codec::{CodecError, Position, Reader, Writer};
 use crate::raft_types::{Entry, Payload, Reply, StoredMembership};
 
 const VERSION: u8 = 1;
-const MAGIC: [u8; 8] = *b"VARVECAT";
+pub(crate) const MAGIC: [u8; 8] = *b"VARVECAT";
 /// The file's name, in its folder and in snapshots.
 const FILE: &str = "catalog";
 
@@ -148,7 +148,7 @@ fn invalid(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-fn decode(bytes: Bytes) -> Result<(Position, Catalog), CodecError> {
+pub(crate) fn decode(bytes: Bytes) -> Result<(Position, Catalog), CodecError> {
     let mut reader = Reader::new("saved catalog", VERSION, bytes)?;
     let position = Position::decode(reader.bytes()?)?;
     let catalog = Catalog::decode(reader.bytes()?)?;

@@ -4,7 +4,7 @@
 //! both kinds of group, so that the rest of the crate has one kind of Raft handle.
 
 mod card;
-mod catalog;
+pub(crate) mod catalog;
 mod content;
 mod copies;
 pub(crate) mod framed;

@@ -1,6 +1,8 @@
 //! The gRPC API: logs, cluster, health and reflection on one port.
 
 mod cluster_service;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod log_service;
 mod questions;
 mod status;

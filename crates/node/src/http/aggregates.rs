@@ -79,7 +79,7 @@ fn count(cell: &AggregateCell) -> Count<'_> {
     }
 }
 
-fn requested(query: &str) -> Result<(Aggregate, bool, ReadOptions), ApiError> {
+pub(super) fn requested(query: &str) -> Result<(Aggregate, bool, ReadOptions), ApiError> {
     let (mut explain, mut options) = (false, ReadOptions::default());
     let mut aggregate = Aggregate {
         step_ns: step(STEP)?,

@@ -18,7 +18,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What the address says beside the path.
 #[derive(Debug)]
-struct Parameters {
+pub(super) struct Parameters {
     defaults: Defaults,
     want_ids: bool,
 }
@@ -68,7 +68,7 @@ fn answer(appended: &Appended, single: bool, want_ids: bool) -> Value {
     answer
 }
 
-fn requested(query: &str) -> Result<Parameters, ApiError> {
+pub(super) fn requested(query: &str) -> Result<Parameters, ApiError> {
     let (mut service, mut level, mut want_ids) = (None, None, false);
     let hint = "each may be given once; a record's own comes first";
     for (name, value) in parameters::pairs(query, |_| false, hint)? {

@@ -5,6 +5,8 @@ mod append;
 mod body;
 mod error;
 mod explain;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod parameters;
 mod search;
 

@@ -41,7 +41,7 @@ struct Answer<'a> {
 
 /// A search, and which page of it.
 #[derive(Debug)]
-struct Parameters {
+pub(super) struct Parameters {
     search: Search,
     page: u64,
     explain: bool,
@@ -87,7 +87,7 @@ const fn log(hit: &Hit) -> RecordJson<'_> {
     RecordJson { record: &hit.record, log_id: Some(hit.id), created_at: Some(hit.created_at) }
 }
 
-fn requested(query: &str) -> Result<Parameters, ApiError> {
+pub(super) fn requested(query: &str) -> Result<Parameters, ApiError> {
     let mut search = Search { limit: PAGE_SIZE, ..Search::default() };
     let (mut page, mut explain, mut options) = (1, false, ReadOptions::default());
     let repeats = |name: &str| name == "service" || name == "level" || name.starts_with("attr.");

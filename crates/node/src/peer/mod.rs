@@ -28,6 +28,8 @@ mod call;
 mod connection;
 mod dial;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod handshake;
 mod join;
 mod outbox;

@@ -15,6 +15,8 @@ mod answer;
 mod chunks;
 mod error;
 mod fragment;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gather;
 mod options;
 mod search;

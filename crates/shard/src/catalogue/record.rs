@@ -59,7 +59,7 @@ impl ShardRecord {
         }
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         out.extend_from_slice(&self.manifest_version.to_le_bytes());
         out.push(self.phase);
@@ -74,7 +74,7 @@ impl ShardRecord {
         out
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         if reader.u8()? != VERSION {
             return Err(DecodeError { offset: 0, what: "a record of an unknown version" });

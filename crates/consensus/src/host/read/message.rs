@@ -27,7 +27,7 @@ const VERSION: u8 = 1;
 
 /// What one node says of one shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum IndexAnswer {
+pub(crate) enum IndexAnswer {
     /// It leads, and whoever applied the index shows all that was acknowledged before it was
     /// asked.
     Index {
@@ -48,7 +48,7 @@ pub(super) enum IndexAnswer {
 }
 
 /// What a node says of the shards that it was asked about.
-pub(super) type IndexAnswers = BTreeMap<ShardId, IndexAnswer>;
+pub(crate) type IndexAnswers = BTreeMap<ShardId, IndexAnswer>;
 
 impl Inner {
     /// Asks a node, this one too, about shards.
@@ -119,20 +119,20 @@ impl Inner {
     }
 }
 
-fn encode_request(shards: &[ShardId]) -> Bytes {
+pub(crate) fn encode_request(shards: &[ShardId]) -> Bytes {
     let mut writer = Writer::with_capacity(VERSION, 16 + 8 * shards.len());
     writer.list(shards, |writer, shard| writer.u64(shard.get()));
     writer.finish()
 }
 
-fn decode_request(bytes: Bytes) -> Result<Vec<ShardId>, CodecError> {
+pub(crate) fn decode_request(bytes: Bytes) -> Result<Vec<ShardId>, CodecError> {
     let mut reader = Reader::new("request for read indexes", VERSION, bytes)?;
     let shards = read_shards(&mut reader)?;
     reader.end()?;
     Ok(shards)
 }
 
-fn encode_reply(answers: &IndexAnswers) -> Bytes {
+pub(crate) fn encode_reply(answers: &IndexAnswers) -> Bytes {
     let mut writer = Writer::with_capacity(VERSION, 16 + 24 * answers.len());
     writer.list(answers, |writer, (shard, answer)| {
         writer.u64(shard.get());
@@ -163,7 +163,7 @@ fn write_answer(writer: &mut Writer, answer: &IndexAnswer) {
     }
 }
 
-fn decode_reply(bytes: Bytes) -> Result<IndexAnswers, CodecError> {
+pub(crate) fn decode_reply(bytes: Bytes) -> Result<IndexAnswers, CodecError> {
     let mut reader = Reader::new("read indexes", VERSION, bytes)?;
     let answers = reader.list(|reader| Ok((ShardId(reader.u64()?), read_answer(reader)?)))?;
     reader.end()?;

@@ -5,7 +5,7 @@
 //! misleads nobody. What was found out are [`ReadPoint`]s: each may be read on any of its nodes.
 
 mod loads;
-mod message;
+pub(crate) mod message;
 mod points;
 
 use std::time::Duration;

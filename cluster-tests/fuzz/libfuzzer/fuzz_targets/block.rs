@@ -1,0 +1,4 @@
+//! The target `block` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| varve_fuzz::check("block", input));

@@ -1,0 +1,6 @@
+//! The targets on the pinned toolchain, without a fuzzer.
+
+mod layout;
+mod mutations;
+mod replay;
+mod seeds;

@@ -141,6 +141,9 @@ fn no_damage_to_a_manifest_goes_unseen_and_none_panics() {
     said.insert(Manifest::decode(MANIFEST_V2).expect_err("is older").what);
     let newer = crate::frame::wrap(b"VARVEMAN", 4, &[]);
     said.insert(Manifest::decode(&newer).expect_err("is newer").what);
+    let mut endless = manifest();
+    endless.dedup.bytes = u64::MAX;
+    said.insert(Manifest::decode(&endless.encode()).expect_err("adds up to too much").what);
     let said: Vec<&str> = said.into_iter().collect();
     expect![[r#"
         a file's name that cannot be
@@ -152,6 +155,7 @@ fn no_damage_to_a_manifest_goes_unseen_and_none_panics() {
         an unknown stage of a segment
         an unknown unit of event hours
         event hours do not ascend
+        files that are together longer than any disk
         it counts more than there is
         it does not begin as this kind of file does
         it ends too early

@@ -212,8 +212,13 @@ impl Manifest {
         };
         let count = reader.count(SEGMENT_BYTES_MIN)?;
         let segments = (0..count).map(|_| SegmentMeta::read(&mut reader, format, &mut checksums));
-        let segments = segments.collect::<Result<_, _>>()?;
+        let segments = segments.collect::<Result<Vec<_>, _>>()?;
         reader.end()?;
+        // Lengths are added up in many places, none of which then has to think of this.
+        let lengths = segments.iter().map(|segment| segment.bytes);
+        if lengths.chain([dedup.bytes]).try_fold(0, u64::checked_add).is_none() {
+            return Err(reader.refuse("files that are together longer than any disk"));
+        }
         let manifest = Self {
             version,
             shard,

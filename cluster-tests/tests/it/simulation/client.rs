@@ -27,6 +27,9 @@ const HEALED: Duration = Duration::from_secs(70);
 /// What no client of these simulations asks for.
 const NOT_ASKED: [&str; 2] = ["registers", "digests"];
 
+/// What the disk of a process says that has ended.
+const ENDED: &str = "the simulated machine has crashed";
+
 /// Rows of one answer at most; no producer writes more.
 const PAGE_ROWS: usize = 10_000;
 
@@ -65,9 +68,9 @@ impl Client {
         Ok(())
     }
 
-    /// Reads all of one writer, again and again, until all have written everything.
-    pub(super) async fn read(mut self, writers: u64, done: Arc<Semaphore>) -> Ended {
-        while !is_done(&done, writers)? {
+    /// Reads all of one writer, again and again, until all are done.
+    pub(super) async fn read(mut self, writers: u64, all: u64, done: Arc<Semaphore>) -> Ended {
+        while !is_done(&done, all)? {
             let producer = self.world.env.random.next_u64() % writers;
             self.search(Selection::Producer(producer)).await?;
             self.pause(3_000).await;
@@ -75,12 +78,12 @@ impl Client {
         Ok(())
     }
 
-    /// Once all have written everything and all faults are over: sees that writes and searches go
+    /// Once all are done and all faults are over: sees that writes and searches go
     /// on, looks at all there is, and has the checkers judge.
-    pub(super) async fn check(mut self, writers: u64, done: Arc<Semaphore>) -> Ended {
+    pub(super) async fn check(mut self, writers: u64, all: u64, done: Arc<Semaphore>) -> Ended {
         let is_healed = || turmoil::sim_elapsed().is_some_and(|elapsed| elapsed >= HEALED);
         // Polled, because hosts' runtimes do not wake each other.
-        while !is_done(&done, writers)? || !is_healed() {
+        while !is_done(&done, all)? || !is_healed() {
             tokio::time::sleep(ASK_AGAIN).await;
         }
         let heal =
@@ -204,7 +207,14 @@ impl Client {
 
     async fn answer(&self, request: Request<'_>) -> io::Result<(u16, Value)> {
         let node = self.load.any_node(&self.world);
-        tokio::time::timeout(ANSWER_WITHIN, ask(&self.world.env, &node, request)).await?
+        let asked = ask(&self.world.env, &node, request);
+        let (status, answer) = tokio::time::timeout(ANSWER_WITHIN, asked).await??;
+        // A process that ends takes all its tasks along at once; here the others go on until the
+        // next step of time, and may say so.
+        if answer.to_string().contains(ENDED) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok((status, answer))
     }
 
     fn note(&self, kind: Kind, action: Action, error: Option<String>) {
@@ -229,8 +239,8 @@ enum NoAnswer {
     Never(String),
 }
 
-fn is_done(done: &Semaphore, writers: u64) -> Result<bool, Failed> {
-    Ok(done.available_permits() >= usize::try_from(writers)?)
+fn is_done(done: &Semaphore, all: u64) -> Result<bool, Failed> {
+    Ok(done.available_permits() >= usize::try_from(all)?)
 }
 
 /// By these the rows of a producer, and those of a batch, are found.

@@ -135,12 +135,7 @@ impl Host {
     /// [`CatalogError::Refused`] when there is no such node, or too few would be left to hold
     /// everything as often as it is to be held; the others as they say.
     pub async fn set_draining(&self, node: NodeId, draining: bool) -> Result<(), CatalogError> {
-        let inner = self.inner();
-        let catalog = inner.catalog_now().await?;
-        if draining && catalog.nodes.get(&node).is_some_and(|node| !node.draining) {
-            require_enough_without(&catalog, node)?;
-        }
-        inner.change(&CatalogCommand::SetDraining { node, draining }).await.map(drop)
+        self.inner().change(&CatalogCommand::SetDraining { node, draining }).await.map(drop)
     }
 
     /// Takes a node that holds nothing any more out of the cluster.
@@ -155,7 +150,7 @@ impl Host {
             return Err(CatalogError::Refused(format!("there is no node {node}")));
         }
         if replica_on(&catalog.replicas, node).is_some() || holds_shards(&catalog, node) {
-            require_enough_without(&catalog, node)?;
+            catalog.require_enough_without(node).map_err(CatalogError::Refused)?;
             if catalog.nodes.get(&node).is_some_and(|node| node.lost) {
                 return Err(refused(format!(
                     "node {node} is lost, and others take over what it held: `varve cluster nodes` \
@@ -253,19 +248,6 @@ fn refused(why: String) -> CatalogError {
 
 fn holds_shards(catalog: &Catalog, node: NodeId) -> bool {
     catalog.shards.values().any(|shard| shard.replica_on(node).is_some())
-}
-
-/// Refuses to go on without a node when too few would be left.
-fn require_enough_without(catalog: &Catalog, node: NodeId) -> Result<(), CatalogError> {
-    let others = catalog.nodes.iter().filter(|(id, other)| **id != node && other.is_usable());
-    let (left, wanted) = (others.count(), catalog.settings.replicas);
-    if left >= usize::try_from(wanted).unwrap_or(usize::MAX) {
-        return Ok(());
-    }
-    Err(refused(format!(
-        "without node {node} there would be {left} nodes, and everything is to be held {wanted} \
-         times: add a node first"
-    )))
 }
 
 fn state(catalog: &Catalog, id: NodeId, node: &Node, answered: bool) -> NodeState {

@@ -116,6 +116,7 @@ fn node_status(node: NodeStatus) -> v1::NodeStatus {
         closed_replicas: node.closed_replicas as u64,
         copies_missing: node.copies_missing as u64,
         copying: node.repair.filter(|repair| repair.shards_waiting > 0).map(copying),
+        clock_off_ms: node.clock_off_ns.map(|off| off / 1_000_000),
     }
 }
 

@@ -48,7 +48,7 @@ pub use status::{ReplicaStatus, ShardStatus};
 pub use write::BlockCommit;
 
 use crate::catalog::{Catalog, CatalogFeed, ClusterId, NodeCard};
-use crate::driver::Liveness;
+use crate::driver::{Clocks, Liveness};
 use crate::network::{Links, PeerTransport};
 use crate::upkeep::Upkeep;
 use local::{Local, Replica};
@@ -174,6 +174,7 @@ pub(crate) struct Inner {
     seat: metadata::Seat,
     card: NodeCard,
     liveness: Liveness,
+    clocks: Clocks,
     /// Whether the catalog was confirmed since the start.
     catalog_is_fresh: AtomicBool,
     /// Whether the disk was looked through for what is not to be held here.
@@ -206,6 +207,10 @@ impl Inner {
 
     pub(crate) const fn liveness(&self) -> &Liveness {
         &self.liveness
+    }
+
+    pub(crate) const fn clocks(&self) -> &Clocks {
+        &self.clocks
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

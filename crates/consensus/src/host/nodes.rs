@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep, timeout};
 use varve_placement::{metadata_voters, replica_count};
 use varve_types::{NodeId, ShardId};
 
-use super::{Host, Inner, MetadataReply, MetadataRequest};
+use super::{Host, Inner};
 use crate::catalog::{Catalog, CatalogCommand, Node, ShardEntry, ShardState, replica_on};
-use crate::driver::{NodeReport, ask_shard};
+use crate::driver::{MoreReport, NodeReport, ask_shard, clock_off_ns};
 use crate::errors::CatalogError;
 use crate::rollover::{ControlReply, ControlRequest};
 use crate::upkeep::RepairStats;
@@ -45,6 +45,8 @@ pub struct NodeStatus {
     pub copies_missing: usize,
     /// What is copied to it; `None` when it does not answer.
     pub repair: Option<RepairStats>,
+    /// How far its clock is ahead of this node's, or behind it, when that is more than it may be.
+    pub clock_off_ns: Option<i64>,
 }
 
 /// How a node is.
@@ -104,6 +106,7 @@ impl Host {
                 closed_replicas: closed().count(),
                 copies_missing: closed().filter(|shard| is_missing(shard, *id)).count(),
                 repair: report.map(|report| report.repair),
+                clock_off_ns: more(report).and_then(|more| clock_off_ns(inner.now(), more.clock)),
             }
         };
         catalog.nodes.iter().map(status).collect()
@@ -242,6 +245,11 @@ impl Host {
     }
 }
 
+/// What a node that answers says beside what nodes always said.
+fn more(report: Option<&NodeReport>) -> Option<&MoreReport> {
+    report?.more.as_ref()
+}
+
 fn refused(why: String) -> CatalogError {
     CatalogError::Refused(why)
 }
@@ -280,10 +288,8 @@ impl Inner {
             if node == self.node {
                 return Some((node, self.report()));
             }
-            match timeout(REPORT_LIMIT, self.ask_node(node, MetadataRequest::Report)).await {
-                Ok(Ok(MetadataReply::Report(report))) => Some((node, report)),
-                _ => None,
-            }
+            let asked = timeout(REPORT_LIMIT, self.ask_report(node)).await;
+            Some((node, asked.ok()?.ok()?))
         });
         join_all(asked).await.into_iter().flatten().collect()
     }

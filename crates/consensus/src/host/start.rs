@@ -18,7 +18,7 @@ use super::metadata::{self, Admission, SeatFile};
 use super::read::Loads;
 use super::{Handle, Host, HostOptions, Inner, NewDisk, files, merge, supervise};
 use crate::catalog::{Catalog, CatalogCommand, CatalogFeed, ClusterId, NodeCard};
-use crate::driver::Liveness;
+use crate::driver::{Clocks, Liveness};
 use crate::errors::StartError;
 use crate::group::Group;
 use crate::log_store::LogStore;
@@ -113,6 +113,7 @@ fn assemble(
         seat: metadata::Seat::new(group.map(Arc::new)),
         card,
         liveness: Liveness::default(),
+        clocks: Clocks::default(),
         catalog_is_fresh: AtomicBool::new(false),
         is_swept: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),

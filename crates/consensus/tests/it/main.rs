@@ -11,6 +11,7 @@ mod membership;
 mod memory;
 mod merge;
 mod producer;
+mod reports;
 mod restart;
 mod rollover;
 mod snapshots;

@@ -26,10 +26,15 @@ pub(crate) struct Switchboard {
     hosts: Arc<Mutex<BTreeMap<NodeId, Host>>>,
     pub(crate) installs: Arc<AtomicU64>,
     censor: Arc<Mutex<Option<Censor>>>,
+    refusing: Arc<Mutex<Option<Refusing>>>,
+    refused: Arc<AtomicU64>,
 }
 
 /// Sees each message before it is delivered, and says whether it may be.
 type Censor = Box<dyn FnMut(NodeId, &PeerMessage) -> bool + Send>;
+
+/// Says which messages a node answers with an error.
+type Refusing = Box<dyn Fn(NodeId, &PeerMessage) -> bool + Send>;
 
 #[async_trait]
 impl PeerTransport for Switchboard {
@@ -42,6 +47,10 @@ impl PeerTransport for Switchboard {
             && !censor(to, &message)
         {
             return Err(unplugged());
+        }
+        if self.refusing.lock().unwrap().as_ref().is_some_and(|refuses| refuses(to, &message)) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(PeerError::Refused("it is of a kind that is not known here".to_owned()));
         }
         if message.kind == MessageKind::SnapshotInstall {
             self.installs.fetch_add(1, Ordering::SeqCst);
@@ -65,6 +74,17 @@ impl Switchboard {
     pub(crate) fn censor(&self, censor: impl FnMut(NodeId, &PeerMessage) -> bool + Send + 'static) {
         *self.censor.lock().unwrap() = Some(Box::new(censor));
     }
+
+    /// From now on these messages are answered with an error.
+    pub(crate) fn refuse(&self, which: impl Fn(NodeId, &PeerMessage) -> bool + Send + 'static) {
+        *self.refusing.lock().unwrap() = Some(Box::new(which));
+    }
+
+    /// How many were.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::SeqCst)
+    }
+
 }
 
 /// A disk of its own for each address.

@@ -80,5 +80,6 @@ pub(super) fn to_json(node: &NodeStatus) -> Value {
         "copies_missing": node.copies_missing,
         "copying": copying,
         "clock_off_ms": node.clock_off_ms,
+        "differing_shards": node.differing_shards,
     })
 }

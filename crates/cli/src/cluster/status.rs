@@ -145,6 +145,7 @@ fn problems(status: &StatusResponse) -> Vec<String> {
             shard.shard, status.node_id, shard.problem
         ));
     }
+    problems.extend(status.nodes.iter().filter_map(difference));
     problems.extend(status.nodes.iter().filter_map(node_problem));
     problems.extend(status.nodes.iter().filter_map(|node| clock_problem(node, status.node_id)));
     for shard in status.shards.iter().filter(|shard| !shard.merge_problem.is_empty()) {
@@ -173,6 +174,21 @@ fn node_problem(node: &NodeStatus) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// Replicas of open shards that do not hold the same, as the node found that leads them.
+fn difference(node: &NodeStatus) -> Option<String> {
+    let NodeStatus { node_id, differing_shards, .. } = node;
+    let which = match differing_shards.as_slice() {
+        [] => return None,
+        [shard] => format!("shard {shard}"),
+        shards => format!("shards {}", super::list(shards)),
+    };
+    Some(format!(
+        "replicas of {which} hold DIFFERENT rows, as the log of node {node_id} says: one that a \
+         majority contradicts is being replaced; otherwise keep the data directories of all nodes, \
+         and see `varve cluster verify`"
+    ))
 }
 
 /// A clock that went off while the nodes were connected.
@@ -269,6 +285,7 @@ mod tests {
             clock_off_ms: Some(-3_600_000),
             ..node(4, "DRAINED", "WATCHER")
         });
+        status.nodes[0].differing_shards = vec![3, 7];
         status.shards[0].merge_problem = "disk full".to_owned();
         status.shards[2].problem = "segment 7 is damaged at byte 9".to_owned();
         status.replication =
@@ -288,6 +305,7 @@ mod tests {
 
             ! the disk of node 1 is FULL: it takes no appends; free some room
             ! shard 3 is NOT SERVED by node 1: segment 7 is damaged at byte 9
+            ! replicas of shards 3, 7 hold DIFFERENT rows, as the log of node 1 says: one that a majority contradicts is being replaced; otherwise keep the data directories of all nodes, and see `varve cluster verify`
             ! node 2 (10.0.0.2:9432) does not answer: start its process again, or look at the network; when it stays away, what it holds is copied to others
             ! node 3 (10.0.0.3:9432) has been away for so long that what it held is being copied to others: start it again, or take it out with `varve cluster remove 3`
             ! node 4 (its address is another node's now) is empty: take it out with `varve cluster remove 4`

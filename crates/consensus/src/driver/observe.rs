@@ -109,7 +109,7 @@ impl Inner {
         });
         let stopping = self.is_stopping();
         NodeReport {
-            more: Some(MoreReport { clock: self.now() }),
+            more: Some(MoreReport { clock: self.now(), differing: self.differing_shards() }),
             stopping,
             replicas: replicas.collect(),
             closed: self.closed_reports(),

@@ -31,6 +31,8 @@ pub(crate) struct NodeReport {
 pub(crate) struct MoreReport {
     /// What its clock says.
     pub(crate) clock: TimestampNs,
+    /// Shards that it leads and whose replicas it found to hold different rows.
+    pub(crate) differing: Vec<ShardId>,
 }
 
 /// What one replica says of its shard.
@@ -135,10 +137,14 @@ impl NodeReport {
 impl MoreReport {
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.i64(self.clock.get());
+        writer.list(&self.differing, |writer, shard| writer.u64(shard.get()));
     }
 
     pub(crate) fn read(reader: &mut Reader) -> Result<Self, CodecError> {
-        Ok(Self { clock: TimestampNs(reader.i64()?) })
+        Ok(Self {
+            clock: TimestampNs(reader.i64()?),
+            differing: reader.list(|reader| reader.u64().map(ShardId))?,
+        })
     }
 }
 

@@ -47,6 +47,8 @@ pub struct NodeStatus {
     pub repair: Option<RepairStats>,
     /// How far its clock is ahead of this node's, or behind it, when that is more than it may be.
     pub clock_off_ns: Option<i64>,
+    /// Open shards that it leads and whose replicas it found to hold different rows.
+    pub differing: Vec<ShardId>,
 }
 
 /// How a node is.
@@ -107,6 +109,7 @@ impl Host {
                 copies_missing: closed().filter(|shard| is_missing(shard, *id)).count(),
                 repair: report.map(|report| report.repair),
                 clock_off_ns: more(report).and_then(|more| clock_off_ns(inner.now(), more.clock)),
+                differing: more(report).map(|more| more.differing.clone()).unwrap_or_default(),
             }
         };
         catalog.nodes.iter().map(status).collect()
@@ -277,6 +280,11 @@ fn is_missing(shard: &ShardEntry, node: NodeId) -> bool {
 }
 
 impl Inner {
+    /// Shards that this node leads and whose replicas hold different rows.
+    pub(crate) fn differing_shards(&self) -> Vec<ShardId> {
+        self.upkeep.comparisons.shards()
+    }
+
     /// What is copied to this node.
     pub(crate) fn repair_stats(&self) -> RepairStats {
         self.upkeep.repairs.stats()

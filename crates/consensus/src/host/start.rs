@@ -83,9 +83,12 @@ impl Host {
         let merger = tokio::spawn(merge::merge_whenever_due(Arc::clone(&inner)));
         let fetcher = tokio::spawn(files::fetch_whenever_due(Arc::clone(&inner)));
         let scrubber = tokio::spawn(files::scrub_always(Arc::clone(&inner)));
-        let [supervisor, watcher, merger, fetcher, scrubber] =
-            [supervisor, watcher, merger, fetcher, scrubber].map(|task| Mutex::new(Some(task)));
-        Ok(Self(Arc::new(Handle { inner, supervisor, watcher, merger, fetcher, scrubber })))
+        let comparer = tokio::spawn(files::compare_always(Arc::clone(&inner)));
+        let [supervisor, watcher, merger, fetcher, scrubber, comparer] =
+            [supervisor, watcher, merger, fetcher, scrubber, comparer]
+                .map(|task| Mutex::new(Some(task)));
+        let handle = Handle { inner, supervisor, watcher, merger, fetcher, scrubber, comparer };
+        Ok(Self(Arc::new(handle)))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod closed;
 mod cluster;
+mod compare;
 mod computer;
 mod crash;
 mod flush;

@@ -226,7 +226,7 @@ mod tests {
             assert_eq!(MetadataRequest::decode(request.encode()), Ok(request));
         }
         let plain = NodeReport { stopping: true, ..NodeReport::default() };
-        let more = MoreReport { clock: TimestampNs(-5) };
+        let more = MoreReport { clock: TimestampNs(-5), differing: vec![ShardId(7), ShardId(9)] };
         let full = NodeReport { more: Some(more), ..plain.clone() };
         for (report, kind) in [(plain, 1), (full, 10)] {
             let bytes = MetadataReply::Report(report.clone()).encode();

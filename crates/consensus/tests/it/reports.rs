@@ -1,14 +1,12 @@
 //! What nodes tell each other of themselves: also those that know less, and those whose clock is off.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::time::sleep;
 use varve_consensus::{Host, MessageKind, NewDisk, NodeState, PeerTransport};
-use varve_env::Clock;
-use varve_env::sim::SimDisk;
-use varve_types::{NodeId, TimestampNs};
+use varve_env::sim::{SimClock, SimDisk};
+use varve_types::NodeId;
 
 use crate::computer::{options, virtual_time};
 use crate::switchboard::{Switchboard, eventually, joiner, three};
@@ -26,10 +24,8 @@ fn a_clock_that_goes_off_while_nodes_are_connected_is_shown_until_it_agrees() {
         switchboard.plug(&first);
         let joining = NewDisk::Join(first.admit(joiner("n2:1")).await.unwrap());
         let mut joining = options(&SimDisk::new(), "n2:1", joining, transport).await;
-        let (off_ns, real) = (Arc::new(AtomicI64::new(0)), joining.env.clock.clone());
-        let off = Arc::clone(&off_ns);
-        let now = move || TimestampNs(real.now().get() + off.load(Ordering::SeqCst));
-        joining.env.clock = Clock::from_fn(now);
+        let clock = SimClock::new();
+        joining.env.clock = clock.clock();
         let second = Host::start(joining).await.unwrap();
         switchboard.plug(&second);
         eventually("both are ready", || first.readiness().is_ok() && second.readiness().is_ok())
@@ -40,21 +36,21 @@ fn a_clock_that_goes_off_while_nodes_are_connected_is_shown_until_it_agrees() {
             nodes.map(|node| (node.node.get(), node.clock_off_ns)).collect()
         };
         for agrees in [0, 4 * MINUTE_NS, -4 * MINUTE_NS] {
-            off_ns.store(agrees, Ordering::SeqCst);
+            clock.set_skew_ns(agrees);
             assert_eq!(off(&first).await, [(1, None), (2, None)]);
         }
-        for (is_off, is_behind) in [(3600 * 1_000_000_000, false), (-6 * MINUTE_NS, true)] {
-            off_ns.store(is_off, Ordering::SeqCst);
+        for is_off in [60 * MINUTE_NS, -6 * MINUTE_NS] {
+            clock.set_skew_ns(is_off);
             let shown = off(&first).await;
             assert_eq!(shown[0], (1, None));
             let by = shown[1].1.unwrap();
-            // Two clocks are not read at the same moment.
-            assert!(by.abs_diff(is_off) < 1_000_000_000 && (by < 0) == is_behind, "{by}");
+            // Two clocks are neither set nor read at the same moment.
+            assert!(by.abs_diff(is_off) < MINUTE_NS.unsigned_abs(), "{by}");
             // Who asks is right as far as it knows.
             assert_eq!(off(&second).await[1], (2, None));
             assert!(off(&second).await[0].1.is_some());
         }
-        off_ns.store(0, Ordering::SeqCst);
+        clock.set_skew_ns(0);
         assert_eq!(off(&first).await, [(1, None), (2, None)]);
     });
 }

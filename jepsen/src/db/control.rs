@@ -53,8 +53,11 @@ impl Cluster {
     }
 
     fn status_of(&self, place: usize) -> Result<StatusResponse, Failure> {
-        let node = self.nodes.get(place).ok_or("there is no such node")?;
-        self.ask_one(&node.target, ANSWER_MAX, &async |client: Client| client.status().await)
+        self.told_by(&self.nodes.get(place).ok_or("there is no such node")?.target)
+    }
+
+    pub(super) fn told_by(&self, target: &Target) -> Result<StatusResponse, Failure> {
+        self.ask_one(target, ANSWER_MAX, &async |client: Client| client.status().await)
     }
 
     /// The place of the node that has a number.

@@ -240,6 +240,14 @@ impl Cluster {
         Ok(command.args(["reach", &self.nodes[to].peers]).status()?.success())
     }
 
+    /// How the cluster says that it is, for whoever has to find out why it is not as it should be.
+    #[must_use]
+    pub fn state(&self) -> String {
+        let all = self.targets.all();
+        let state = all.iter().map(|target| format!("{}: {:?}", target.http, self.told_by(target)));
+        state.collect::<Vec<_>>().join("\n")
+    }
+
     /// What nodes said in their logs that no node should ever say.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {

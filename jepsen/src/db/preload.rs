@@ -131,3 +131,37 @@ impl Page {
         Ok(Met { times: count(24)?, syncs: count(32)?, writes: count(40)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn a_program_is_told_the_wrong_time_and_its_writes_fail() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let preload = Preload::build(folder.path()).expect("this project needs a C compiler");
+        let page = Page::make(folder.path().join("page")).expect("made");
+        let run = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]).current_dir(folder.path());
+            preload.put_before(&mut command, &page);
+            command.output().expect("sh runs")
+        };
+        let off_s = 100_000_i64;
+        let clock = Spoiled { clock_offset_ns: off_s * 1_000_000_000, ..Spoiled::default() };
+        page.spoil(clock).expect("written");
+        let told = String::from_utf8(run("date +%s").stdout).expect("text");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let off = told.trim().parse::<i64>().expect("a number") - now.cast_signed();
+        assert!((off_s - 60..=off_s).contains(&off), "{off}");
+        assert!(page.met().expect("read").times > 0);
+        let disk = Spoiled { write_errno: libc::EIO.cast_unsigned(), ..Spoiled::default() };
+        page.spoil(disk).expect("written");
+        assert!(!run("dd if=/dev/zero of=file bs=1 count=1").status.success());
+        assert_eq!(page.met().expect("read"), Met { writes: 1, ..Met::default() });
+        page.set(Spoiled::default()).expect("written");
+        assert!(run("dd if=/dev/zero of=file bs=1 count=1").status.success());
+    }
+}

@@ -4,6 +4,7 @@
 mod catalogue;
 mod clock;
 mod disk;
+mod files;
 mod machine;
 mod members;
 mod partition;

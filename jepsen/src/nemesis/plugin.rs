@@ -85,3 +85,52 @@ impl Nemesis for Plugin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use rand::SeedableRng as _;
+
+    use super::*;
+    use crate::client::{Target, Targets};
+
+    const PROGRAM: &str = "#!/bin/sh
+case $1 in
+list) printf 'drop pod\\nnever\\nunclear\\n' ;;
+bring)
+    case $2 in
+    never) echo 'no rights'; exit 3 ;;
+    unclear) exit 1 ;;
+    esac
+    echo \"$2 at $3\" ;;
+end) echo \"$2 at $3 is over\" >>\"$0.ended\" ;;
+esac
+";
+
+    #[test]
+    fn a_program_brings_faults_and_says_what_became_of_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("program");
+        std::fs::write(&program, PROGRAM).expect("written");
+        let may_run = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&program, may_run).expect("set");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let targets = Targets::default();
+        targets.set(vec![Target { http: "a:1".to_owned(), grpc: "a:2".to_owned() }]);
+        let mut cluster = Cluster::of_others(targets, runtime.handle().clone());
+        let random = &mut StdRng::seed_from_u64(1);
+        let mut outcomes = Vec::new();
+        for fault in faults_of(&program).expect("it lists them") {
+            let mut plugin = Plugin::new(program.clone(), fault);
+            outcomes.push(plugin.bring(&mut cluster, random).expect("called").to_string());
+            plugin.end(&mut cluster).expect("ended");
+            plugin.end(&mut cluster).expect("there is nothing any more");
+        }
+        let wanted =
+            ["installed: a:1: drop pod at a:1", "skipped: a:1: no rights", "indeterminate: a:1: "];
+        assert_eq!(outcomes, wanted);
+        let ended = std::fs::read_to_string(folder.path().join("program.ended")).expect("written");
+        assert_eq!(ended.lines().count(), 3);
+    }
+}

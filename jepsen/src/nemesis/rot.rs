@@ -1,21 +1,20 @@
 //! Files that change by themselves, or are gone: one node at a time, which the cluster has repaired
 //! before the next.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rand::Rng as _;
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom as _;
 
+use super::files::{cut_one, files, flip_one, garble, has_content};
 use super::{Nemesis, Outcome, some};
 use crate::Failure;
 use crate::db::Cluster;
 
 /// How long the cluster may take until every copy is good again.
 const REPAIRED_MAX: Duration = Duration::from_secs(90);
+/// How long it may take until shards are closed and merged for good.
+const CLOSED_MAX: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What becomes of a file, or of a folder.
@@ -114,69 +113,27 @@ impl Nemesis for Rot {
     }
 }
 
+/// Shards that are closed and have their final files on several nodes: those that are to be merged
+/// yet may be gone before anybody reads them. Closes what is open when there are none.
 fn closed_shards(cluster: &Cluster) -> Result<Vec<u64>, Failure> {
-    let status = cluster.status()?;
-    // Files that are to be merged yet may be gone before anybody reads them.
-    let last = status.shards.iter().filter(|shard| !shard.final_nodes.is_empty());
-    Ok(last.map(|shard| shard.shard).collect())
+    let begun = Instant::now();
+    let mut is_asked = false;
+    loop {
+        let shards = cluster.status()?.shards;
+        let last = shards.iter().filter(|shard| shard.final_nodes.len() > 1);
+        let last: Vec<u64> = last.map(|shard| shard.shard).collect();
+        if !last.is_empty() || begun.elapsed() > CLOSED_MAX {
+            return Ok(last);
+        }
+        if !is_asked {
+            cluster.seal()?;
+            is_asked = true;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
 }
 
 fn is_segment_of(path: &Path, shard: u64) -> bool {
     let is_inside = path.components().any(|part| part.as_os_str() == shard.to_string().as_str());
     is_inside && path.extension().is_some_and(|ending| ending == "vseg")
-}
-
-/// A lock is empty, and what is set aside holds nothing.
-fn has_content(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    name != "LOCK" && name != "reserve.log" && !name.starts_with("spare")
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        // What is removed meanwhile is not looked for.
-        match path.metadata() {
-            Ok(about) if about.is_dir() => found.extend(files(&path)?),
-            Ok(about) if about.len() > 0 => found.push(path),
-            _ => {}
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Flips a bit of one of these files, in what was written of it: files of a log are longer.
-fn flip_one(files: &[PathBuf], random: &mut StdRng) -> Result<Option<String>, Failure> {
-    let Some(path) = files.choose(random) else { return Ok(None) };
-    let bytes = std::fs::read(path)?;
-    let Some(last) = bytes.iter().rposition(|&byte| byte != 0) else { return Ok(None) };
-    let at = random.random_range(0..=last);
-    let flipped = bytes[at] ^ (1 << random.random_range(0..8));
-    let file = File::options().write(true).open(path)?;
-    file.write_all_at(&[flipped], at as u64)?;
-    file.sync_all()?;
-    Ok(Some(format!("a bit is flipped at byte {at} of {}", path.display())))
-}
-
-fn cut_one(files: &[PathBuf], random: &mut StdRng) -> Result<Option<String>, Failure> {
-    let Some(path) = files.choose(random) else { return Ok(None) };
-    let file = File::options().write(true).open(path)?;
-    let bytes = random.random_range(0..file.metadata()?.len());
-    file.set_len(bytes)?;
-    file.sync_all()?;
-    Ok(Some(format!("{} is cut to {bytes} bytes", path.display())))
-}
-
-fn garble(files: &[PathBuf], random: &mut StdRng) -> Result<Option<String>, Failure> {
-    if files.is_empty() {
-        return Ok(None);
-    }
-    for path in files {
-        let mut bytes = std::fs::read(path)?;
-        random.fill(&mut bytes[..]);
-        std::fs::write(path, bytes)?;
-    }
-    Ok(Some(format!("the {} files of its catalogue are nonsense", files.len())))
 }

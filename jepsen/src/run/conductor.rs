@@ -64,7 +64,7 @@ pub(super) fn conduct(
     let begun = Instant::now();
     while begun.elapsed() < options.duration {
         let Some(fault) = schedule.pick().and_then(|at| faults.get_mut(at)) else {
-            std::thread::sleep(options.duration.saturating_sub(begun.elapsed()));
+            std::thread::sleep(options.duration);
             break;
         };
         let mut random = schedule.randomness();
@@ -75,12 +75,13 @@ pub(super) fn conduct(
         println!("          {outcome}");
         recorder.note_fault(&fault.0, outcome.to_string());
         brought.entry(fault.0.clone()).or_default().count(&outcome);
-        if !matches!(outcome, Outcome::Skipped(_)) {
-            std::thread::sleep(options.fault);
+        if matches!(outcome, Outcome::Skipped(_)) {
+            continue;
         }
+        std::thread::sleep(options.fault);
         if let Err(error) = recover(cluster, fault, recorder, options.calm) {
             println!("          PROBLEM: {error}");
-            problems.push(format!("after {}: {error}", fault.0));
+            problems.push(format!("after {}: {error}; {}", fault.0, cluster.state()));
             // Another fault on top would say nothing about either.
             break;
         }

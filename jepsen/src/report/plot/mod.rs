@@ -64,7 +64,7 @@ fn faults(out: &mut String, frame: &Frame, faults: &[Fault]) {
             );
         }
         let y = LABELS_TOP + 13 * (number % LABEL_ROWS);
-        let name = &fault.name;
+        let name = escaped(&fault.name);
         let _ = writeln!(
             out,
             "<text x=\"{left:.1}\" y=\"{y}\" font-size=\"10\">{name}</text>\n\
@@ -72,5 +72,55 @@ fn faults(out: &mut String, frame: &Frame, faults: &[Fault]) {
             y + 2,
             PANELS[0].top
         );
+    }
+}
+
+/// A text within XML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Action, Batch, Kind, Process, Selection};
+
+    #[test]
+    fn a_picture_has_its_faults_and_what_ended() {
+        let mut history = History::default();
+        let fault = |name: &str, detail: &str| Action::Fault {
+            name: name.to_owned(),
+            detail: detail.to_owned(),
+        };
+        let second = 1_000_000_000;
+        let append = Action::Append {
+            batch: Batch { producer: 1, sequence: 1 },
+            rows: 1,
+            places: Vec::new(),
+        };
+        let search = Action::Read { selection: Selection::All, found: Vec::new() };
+        let (one, two) = (Process::Client(1), Process::Client(2));
+        let heal = crate::checker::HEAL;
+        for (time_ns, process, kind, action) in [
+            (0, Process::Nemesis, Kind::Info, fault("kill-<one>", "begins")),
+            (1, Process::Nemesis, Kind::Info, fault("kill-<one>", "installed: yes")),
+            (second, one, Kind::Invoke, append.clone()),
+            (2 * second, one, Kind::Info, append.clone()),
+            (3 * second, Process::Nemesis, Kind::Info, fault(heal, "kill-<one>")),
+            (3 * second, two, Kind::Invoke, search.clone()),
+            (4 * second, two, Kind::Ok, search),
+            (4 * second, one, Kind::Invoke, append.clone()),
+            (5 * second, one, Kind::Ok, append),
+        ] {
+            history.push(time_ns, process, kind, action);
+        }
+        let series = Series::of(&history);
+        let faults: Vec<_> = series.faults.iter().map(|it| (it.to_ns, it.is_seen)).collect();
+        assert_eq!(faults, [(3 * second, true)]);
+        let available: Vec<_> = series.seconds.iter().map(series::Second::availability).collect();
+        assert_eq!(available, [None, None, Some(0.0), None, Some(1.0), Some(1.0)]);
+        let picture = draw(&history, &history.calls().expect("a history"));
+        assert!(picture.contains(">kill-&lt;one></text>"), "{picture}");
+        assert!(picture.contains(">2.0 s</text>"), "the time until it was back: {picture}");
     }
 }

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_is_told_the_wrong_time_and_its_writes_fail() {
+    fn a_program_is_told_the_wrong_time_and_its_syncs_fail() {
         let folder = tempfile::tempdir().expect("a folder");
         let preload = Preload::build(folder.path()).expect("this project needs a C compiler");
         let page = Page::make(folder.path().join("page")).expect("made");
@@ -157,11 +157,13 @@ mod tests {
         let off = told.trim().parse::<i64>().expect("a number") - now.cast_signed();
         assert!((off_s - 60..=off_s).contains(&off), "{off}");
         assert!(page.met().expect("read").times > 0);
-        let disk = Spoiled { write_errno: libc::EIO.cast_unsigned(), ..Spoiled::default() };
+        let disk = Spoiled { sync_errno: libc::EIO.cast_unsigned(), ..Spoiled::default() };
         page.spoil(disk).expect("written");
-        assert!(!run("dd if=/dev/zero of=file bs=1 count=1").status.success());
-        assert_eq!(page.met().expect("read"), Met { writes: 1, ..Met::default() });
+        let script = "echo data > file && sync --data file";
+        let failed = run(script);
+        assert!(!failed.status.success(), "{failed:?}");
+        assert_eq!(page.met().expect("read"), Met { syncs: 1, ..Met::default() });
         page.set(Spoiled::default()).expect("written");
-        assert!(run("dd if=/dev/zero of=file bs=1 count=1").status.success());
+        assert!(run(script).status.success());
     }
 }

@@ -53,10 +53,10 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Clients that work at once
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 32)]
     clients: u64,
     /// Operations a second, all clients together
-    #[arg(long, default_value_t = 250)]
+    #[arg(long, default_value_t = 300)]
     rate: u64,
     /// A folder for all that the run leaves [default: jepsen-runs/SEED]
     #[arg(long, value_name = "DIR")]

@@ -1,6 +1,6 @@
 //! Processes that die, stand still, or are restarted in turn.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rustix::process::Signal;
@@ -11,6 +11,11 @@ use crate::db::Cluster;
 
 /// How long a cluster may take after one node was restarted, until the next one is.
 const TURN_MAX: Duration = Duration::from_secs(60);
+
+/// What the system calls the state of a process that stands still, and how long it may take.
+const STOPPED: char = 'T';
+const STOPPED_MAX: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How many nodes something happens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +89,14 @@ impl Nemesis for Pause {
             cluster.node(place)?.signal(Signal::STOP)?;
             self.paused.push(place);
         }
+        let begun = Instant::now();
         for &place in &self.paused {
-            let state = cluster.node(place)?.state()?;
-            if state != 'T' {
-                return Ok(Outcome::Indeterminate(format!("node {} is {state}", place + 1)));
+            // A process stands still once each of its threads has heard of it.
+            while cluster.node(place)?.state()? != STOPPED {
+                if begun.elapsed() > STOPPED_MAX {
+                    return Ok(Outcome::Indeterminate(format!("node {} goes on", place + 1)));
+                }
+                std::thread::sleep(LOOK_AGAIN);
             }
         }
         Ok(Outcome::Installed(format!("{} stand still", nodes(&self.paused))))

@@ -34,7 +34,7 @@ pub const NOT_ASKED: [&str; 1] = ["registers"];
 const UNDISTURBED: Duration = Duration::from_secs(3);
 
 /// How long clients wait for an answer.
-const PATIENT: Duration = Duration::from_secs(4);
+const PATIENT: Duration = Duration::from_secs(2);
 const IMPATIENT: Duration = Duration::from_secs(1);
 const IMPATIENT_CLIENTS: u64 = 2;
 const IMPATIENT_PACE: Duration = Duration::from_millis(200);

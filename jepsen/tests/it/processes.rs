@@ -21,7 +21,7 @@ fn varve() -> Option<PathBuf> {
 #[test]
 fn real_processes_are_attacked_and_keep_their_promises() {
     let Some(varve) = varve() else {
-        println!("skipped: no varve binary: cargo build -p varve-cli");
+        println!("skipped: no varve binary beside {HARNESS}: cargo build -p varve-cli");
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");

@@ -9,9 +9,11 @@ PROFILE ?= release
 NEXTEST_PROFILE ?= default
 SEEDS ?= 20
 KILLS ?= 50
+NEMESIS ?= kill,partition
+DURATION ?= 3m
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim kills tour bench bench-cluster
+.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim kills jepsen tour bench bench-cluster
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
@@ -57,6 +59,10 @@ sim: ## Simulate nodes and clusters under faults with SEEDS seeds, or with SEED 
 
 kills: build ## Kill KILLS leaders of a cluster of real processes under load.
 	VARVE_KILLS=$(KILLS) VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- leaders_are_killed --nocapture
+
+jepsen: build ## Attack five real nodes with NEMESIS for DURATION; SEED decides the rest (jepsen/README.md).
+	$(CARGO) build --profile $(PROFILE) --locked -p varve-jepsen
+	./target/$(PROFILE)/varve-jepsen run --nemesis $(NEMESIS) --duration $(DURATION) $(if $(SEED),--seed $(SEED)) --out target/jepsen/$(NEMESIS)-$(or $(SEED),$(shell date +%s))
 
 tour: build ## The tour with real logs, kill -9 included (needs ../shared/data).
 	VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- tour --nocapture

@@ -4,6 +4,7 @@
 mod client;
 mod load;
 mod recorder;
+mod replicas;
 mod scenarios;
 
 use varve_cluster_tests::seeds;

@@ -2,9 +2,11 @@
 //! what was acknowledged is there, once, for the next query and for ever (G1, G2, G4).
 
 mod client;
+mod grpc;
 mod load;
 mod operator;
 mod recorder;
+mod replicas;
 mod scenarios;
 
 use varve_cluster_tests::seeds;

@@ -4,15 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use tonic::transport::{Channel, Endpoint};
 use varve_client::v1::NodeStatus;
 use varve_client::{CallError, Client, RetryPolicy};
 use varve_cluster_tests::{Action, Ended, Levers, World, note};
 use varve_types::{NodeId, ShardId};
 
+use super::grpc::client;
 use super::load::Load;
 
 /// Members change once late ones may be there.
@@ -108,14 +107,7 @@ impl Operator {
             "operator: node {number} is {state}, {metadata}, and holds {open_replicas} open and \
              {closed_replicas} closed shards"
         ));
-        let is_empty = node.state != "SERVING" && empty(node);
-        let shards = self.try_once("shards", async |client| client.shards(&[]).await).await;
-        for shard in shards.into_iter().flatten() {
-            if shard.replica_nodes.contains(&number.get()) {
-                note(format_args!("operator: it holds {shard:?}"));
-            }
-        }
-        is_empty
+        node.state != "SERVING" && empty(node)
     }
 
     async fn is_gone(&self, number: NodeId) -> bool {
@@ -161,20 +153,10 @@ impl Operator {
         let at = usize::try_from(self.below(names.len() as u64)).unwrap_or_default();
         let host = format!("{}:9431", names[at]);
         let policy = RetryPolicy { answer_timeout: ANSWER_WITHIN, ..RetryPolicy::default() };
-        Client::over(channel(&self.world, &host), &host).with_policy(policy)
+        client(&self.world.env, &host).with_policy(policy)
     }
 
     fn below(&self, end: u64) -> u64 {
         self.world.env.random.next_u64() % end
     }
-}
-
-/// A channel over the simulated network.
-fn channel(world: &World, host: &str) -> Channel {
-    let (network, to) = (world.env.network, host.to_owned());
-    let connector = tower::service_fn(move |_| {
-        let to = to.clone();
-        async move { network.connect(&to).await.map(TokioIo::new) }
-    });
-    Endpoint::from_static("http://node").connect_with_connector_lazy(connector)
 }

@@ -9,12 +9,14 @@ PROFILE ?= release
 NEXTEST_PROFILE ?= default
 SEEDS ?= 20
 KILLS ?= 50
+NEMESIS ?= kill,partition
+DURATION ?= 3m
 SECONDS ?= 600
 
 FUZZERS := cluster-tests/fuzz/libfuzzer
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim kills fuzz fuzz-corpus tour bench bench-cluster
+.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim kills jepsen fuzz fuzz-corpus tour bench bench-cluster
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
@@ -60,6 +62,10 @@ sim: ## Simulate nodes and clusters under faults with SEEDS seeds, or with SEED 
 
 kills: build ## Kill KILLS leaders of a cluster of real processes under load.
 	VARVE_KILLS=$(KILLS) VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- leaders_are_killed --nocapture
+
+jepsen: build ## Attack five real nodes with NEMESIS for DURATION; SEED decides the rest (jepsen/README.md).
+	$(CARGO) build --profile $(PROFILE) --locked -p varve-jepsen
+	./target/$(PROFILE)/varve-jepsen run --nemesis $(NEMESIS) --duration $(DURATION) $(if $(SEED),--seed $(SEED)) --out target/jepsen/$(NEMESIS)-$(or $(SEED),$(shell date +%s))
 
 # Without a sanitizer, libFuzzer needs no more than the pinned toolchain. What a run finds beside
 # failures stays under target/, for the next run.

@@ -33,8 +33,12 @@ prefixed() {
 
 pids=()
 start() {
-    local founding=(--bootstrap) command
-    if [[ $1 != "${nodes[0]}" ]]; then founding=(--join "127.0.0.1:$(peer "${nodes[0]}")"); fi
+    local founding=() others='' node command
+    for node in "${nodes[@]}"; do
+        if [[ $node != "$1" ]]; then others+="${others:+,}127.0.0.1:$(peer "$node")"; fi
+    done
+    if [[ $1 == "${nodes[0]}" ]]; then founding=(--bootstrap); fi
+    founding+=(--join "$others")
     server "$1"
     # What one node says when it is ready is left out: what to try is said for all three.
     "${command[@]}" "${founding[@]}" </dev/null 2> >(prefixed "$1") >/dev/null &

@@ -21,6 +21,7 @@
 mod clocks;
 pub mod entropy;
 mod faults;
+mod levers;
 mod observe;
 mod panics;
 mod report;
@@ -33,6 +34,7 @@ pub use faults::{
     Action, Clogs, Crashes, Delays, Episodes, FailingDisks, FullDisks, Hazard, Hosts, Losses,
     Partitions, Plan, Rot, Shape, Skews, SlowDisks,
 };
+pub use levers::Levers;
 pub use report::{Failure, Report};
 pub use simulation::{Ended, Simulation, World};
 pub use trace::{TraceDigest, note};

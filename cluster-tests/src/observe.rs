@@ -4,18 +4,33 @@
 use std::fmt::{self, Write};
 
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 
-use crate::note;
+use crate::{note, seeds};
 
-/// Notes every line of level INFO and above whose target is one of our crates. Other libraries
-/// may print what differs between runs, addresses in memory for instance.
-pub(crate) struct Observer;
+/// Notes every line of level INFO and above whose target is one of our crates. With
+/// `VARVE_SIM_EVENTS=debug` there is more, also of other libraries; what they print may differ
+/// between runs, addresses in memory for instance.
+pub(crate) struct Observer {
+    level: LevelFilter,
+    others: LevelFilter,
+}
+
+impl Observer {
+    pub(crate) fn new() -> Self {
+        match seeds::is_debug_asked_for() {
+            true => Self { level: LevelFilter::DEBUG, others: LevelFilter::INFO },
+            false => Self { level: LevelFilter::INFO, others: LevelFilter::OFF },
+        }
+    }
+}
 
 impl Subscriber for Observer {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO && metadata.target().starts_with("varve")
+        let is_ours = metadata.target().starts_with("varve");
+        *metadata.level() <= if is_ours { self.level } else { self.others }
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

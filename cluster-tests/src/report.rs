@@ -5,9 +5,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::TraceDigest;
+use crate::{TraceDigest, seeds};
 
-/// Events printed when a run fails.
+/// Events printed when a run fails, if not all are asked for.
 const EVENTS_SHOWN: usize = 60;
 
 /// A run that went well.
@@ -45,12 +45,17 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.events[self.events.len().saturating_sub(EVENTS_SHOWN)..];
+        let hidden = match seeds::are_all_events_asked_for() {
+            true => 0,
+            false => self.events.len().saturating_sub(EVENTS_SHOWN),
+        };
+        let shown = &self.events[hidden..];
         writeln!(f, "the last {} of {} events:", shown.len(), self.events.len())?;
         for event in shown {
             writeln!(f, "{event}")?;
         }
-        write!(f, "{}\nrun it again with VARVE_SIM_SEED={}", self.what, self.seed)
+        let (what, seed) = (&self.what, self.seed);
+        write!(f, "{what}\nrun it again with VARVE_SIM_SEED={seed}, and VARVE_SIM_EVENTS=1 for all")
     }
 }
 

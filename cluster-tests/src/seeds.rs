@@ -23,7 +23,8 @@ use crate::{Report, Simulation, TraceDigest};
 /// Tells a child its seed.
 const CHILD: &str = "VARVE_SIM_CHILD";
 
-/// Set to anything, has all events of runs that went well printed as well.
+/// Set to anything, has all events printed, also of runs that went well; set to `debug`, has more
+/// of them.
 const EVENTS: &str = "VARVE_SIM_EVENTS";
 
 /// The one seed to run.
@@ -57,7 +58,7 @@ pub struct Summary {
 pub fn run_each(test: &str, count: u64, simulation: impl Fn(u64) -> Simulation) -> Vec<Summary> {
     if let Some(seed) = number(CHILD) {
         let report = simulation(seed).run();
-        if env::var_os(EVENTS).is_some() {
+        if are_all_events_asked_for() {
             eprintln!("{}", report.events.join("\n"));
         }
         println!("{}", answer(seed, &report));
@@ -89,6 +90,14 @@ pub fn is_replay() -> bool {
     number(REPLAY).is_some()
 }
 
+pub(crate) fn are_all_events_asked_for() -> bool {
+    env::var_os(EVENTS).is_some()
+}
+
+pub(crate) fn is_debug_asked_for() -> bool {
+    env::var(EVENTS).is_ok_and(|asked| asked == "debug")
+}
+
 fn chosen(count: u64) -> Vec<u64> {
     match number(REPLAY) {
         Some(seed) => vec![seed],
@@ -118,7 +127,7 @@ fn finish(test: &str, seed: u64, child: Child) -> Summary {
          {REPLAY}={seed} cargo test -p varve-cluster-tests --test it -- --exact {test} --nocapture",
         output.status
     );
-    if env::var_os(EVENTS).is_some() {
+    if are_all_events_asked_for() {
         eprintln!("{complaint}");
     }
     parse(&said).unwrap_or_else(|| {

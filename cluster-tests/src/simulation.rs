@@ -13,6 +13,7 @@ use varve_env::Env;
 use varve_env::sim::{SimClock, SimDisk};
 
 use crate::faults::{Action, Hazard, Hosts, Plan};
+use crate::levers::Levers;
 use crate::report::{Failure, Report};
 use crate::running::Running;
 
@@ -57,6 +58,7 @@ pub struct Simulation {
     pub(crate) nodes: BTreeMap<String, NodePlan>,
     pub(crate) clients: Vec<ClientPlan>,
     pub(crate) actions: Plan,
+    pub(crate) levers: Levers,
     hazards: Vec<Box<dyn Hazard + Send>>,
 }
 
@@ -70,6 +72,7 @@ impl Simulation {
             nodes: BTreeMap::new(),
             clients: Vec::new(),
             actions: Vec::new(),
+            levers: Levers::default(),
             hazards: Vec::new(),
         }
     }
@@ -123,6 +126,12 @@ impl Simulation {
     pub fn under(mut self, hazard: impl Hazard + Send + 'static) -> Self {
         self.hazards.push(Box::new(hazard));
         self
+    }
+
+    /// What a client may use to have the harness do something.
+    #[must_use]
+    pub fn levers(&self) -> Levers {
+        self.levers.clone()
     }
 
     /// The disk of a node, to look at it after the run or to prepare it before.

@@ -2,12 +2,22 @@
 //! (docs/reliability.md).
 //!
 //! ```text
-//! clients, nemesis ──▶ history ──▶ checker ──▶ verdicts
-//!                         └──▶ history.edn, in Jepsen's form, for others to check again
+//! generator ─▶ clients ─▶ history ─▶ checker ─▶ verdicts
+//! schedule ──▶ nemesis ──────┘ └─▶ report: history.edn, latency.svg, summary.json
+//!                 └─▶ db: the nodes, their disks and their network
 //! ```
 //!
-//! Nothing here knows how a cluster is reached: a history comes from a simulation or from real
-//! processes alike.
+//! `history` and `checker` know nothing of how a cluster is reached: a history comes from a
+//! simulation or from real processes alike. The other modules are the harness for real processes.
 
 pub mod checker;
+pub mod client;
+pub mod db;
+pub mod generator;
 pub mod history;
+pub mod nemesis;
+pub mod report;
+pub mod run;
+
+/// Why something of the harness itself could not be done: no finding about a cluster.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

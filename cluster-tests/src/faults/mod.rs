@@ -87,6 +87,16 @@ pub enum Action {
         /// The node.
         node: String,
     },
+    /// A node may end by itself from now on, and then stays down.
+    Dismiss {
+        /// The node.
+        node: String,
+    },
+    /// A node ends for good: nothing that is planned for it happens any more.
+    Retire {
+        /// The node.
+        node: String,
+    },
     /// Hosts lose sight of each other.
     Partition {
         /// In which way.
@@ -169,6 +179,8 @@ impl Action {
             Self::Crash { .. } => "power loss",
             Self::CutPower { .. } => "power cut while writing",
             Self::Restart { .. } => "restart",
+            Self::Dismiss { .. } => "dismissal",
+            Self::Retire { .. } => "end for good",
             Self::Partition { shape, .. } => shape.name(),
             Self::Repair => "repair",
             Self::Clog { .. } => "clog",

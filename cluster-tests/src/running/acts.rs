@@ -33,6 +33,17 @@ impl Running {
                 false
             }
             Action::Restart { node } => self.restart(&node),
+            Action::Dismiss { node } => {
+                let node = self.node(&node);
+                (node.may_end, node.is_retired) = (true, true);
+                true
+            }
+            Action::Retire { node } => {
+                note(format_args!("{node}: its end is for good"));
+                self.take_down(&node, Survival::Everything);
+                self.node(&node).is_retired = true;
+                true
+            }
             Action::Partition { shape, lost } => self.partition(shape, &lost),
             Action::Repair => self.repair(),
             Action::Clog { pair: (one, other) } => {
@@ -94,7 +105,7 @@ impl Running {
     /// Starts a node again; answers whether it was down.
     fn restart(&mut self, name: &str) -> bool {
         let node = self.node(name);
-        if node.up {
+        if node.up || node.is_retired {
             return false;
         }
         node.up = true;

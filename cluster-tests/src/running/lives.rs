@@ -26,6 +26,7 @@ pub(super) fn add_node(
         clock: clock.clone(),
         last_words: Arc::clone(&last_words),
         up: true,
+        is_retired: false,
         may_end: false,
         is_rotten: false,
         cut_seed: 0,

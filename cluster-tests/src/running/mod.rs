@@ -11,6 +11,7 @@ use varve_env::sim::{EPOCH, SimClock, SimDisk, Survival};
 
 use self::lives::{add_client, add_node, node_seed};
 use crate::faults::{Action, Hosts};
+use crate::levers::Levers;
 use crate::observe::Observer;
 use crate::panics;
 use crate::report::{Failure, Report};
@@ -40,6 +41,8 @@ struct Node {
     clock: SimClock,
     last_words: LastWords,
     up: bool,
+    /// Once it is down it stays so.
+    is_retired: bool,
     /// Its disk was made to fail: it may end by itself.
     may_end: bool,
     /// A file on it is not what was written, and may never be again.
@@ -55,6 +58,7 @@ pub(crate) struct Running {
     hosts: Hosts,
     latency_max: Duration,
     todo: VecDeque<(Duration, Action)>,
+    levers: Levers,
     happened: BTreeMap<&'static str, u32>,
 }
 
@@ -66,7 +70,7 @@ impl Running {
         clocks::advance_thread(Duration::ZERO);
         panics::watch();
         trace::start();
-        let outcome = tracing::subscriber::with_default(Observer, || {
+        let outcome = tracing::subscriber::with_default(Observer::new(), || {
             let mut running = Self::new(plan);
             let outcome = running.go_on();
             trace::between_steps(Some(running.sim.elapsed()));
@@ -109,6 +113,7 @@ impl Running {
             hosts,
             latency_max: plan.latency_max,
             todo: plan.actions.into(),
+            levers: plan.levers,
             happened: BTreeMap::new(),
         }
     }
@@ -119,6 +124,9 @@ impl Running {
             clocks::advance_thread(now);
             trace::between_steps(Some(now));
             while let Some((_, action)) = self.todo.pop_front_if(|(time, _)| *time <= now) {
+                self.act(action);
+            }
+            for action in self.levers.take() {
                 self.act(action);
             }
             self.collect_the_dead()?;

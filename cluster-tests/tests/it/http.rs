@@ -2,10 +2,14 @@
 //! (pools, timers, threads) is not what the simulation is about.
 
 use std::io;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use varve_env::Env;
+
+/// Who does not take a connection by then is taken for gone.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// A request without its answer.
 pub(crate) struct Request<'a> {
@@ -19,7 +23,9 @@ pub(crate) struct Request<'a> {
 /// Asks, and reads the answer to its end: its status and its JSON.
 pub(crate) async fn ask(env: &Env, host: &str, request: Request<'_>) -> io::Result<(u16, Value)> {
     let Request { method, path, headers, body } = request;
-    let mut stream = env.network.connect(host).await?;
+    // A machine that is gone refuses nothing: it says nothing.
+    let connect = tokio::time::timeout(CONNECT_WITHIN, env.network.connect(host));
+    let mut stream = connect.await??;
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
         body.len()

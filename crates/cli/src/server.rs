@@ -70,8 +70,9 @@ struct Flags {
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     advertise_peer: Option<String>,
-    /// Found a new cluster, if the data directory is new; the default without --join
-    #[arg(long, conflicts_with = "join")]
+    /// Found a new cluster, if the data directory is new and no node of --join is of one; the
+    /// default without --join
+    #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     bootstrap: bool,
     /// Join the cluster of these nodes, if the data directory is new: their peer addresses

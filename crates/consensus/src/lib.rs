@@ -49,4 +49,4 @@ pub use host::{
 };
 pub use network::{Lane, MessageKind, NoPeers, PeerError, PeerMessage, PeerTransport};
 pub use runtime::{seed_this_thread, tick_together};
-pub use upkeep::{FlushStats, MergeStats, RepairStats};
+pub use upkeep::{ComparisonStats, FlushStats, MergeStats, RepairStats};

@@ -14,7 +14,9 @@ use crate::{Config, NodeError};
 const SETTINGS_RETRY: Duration = Duration::from_secs(1);
 
 /// What a data directory without an identity becomes: the founder of a cluster, or a node of one
-/// that takes it in. `address` is where peers reach this node.
+/// that takes it in. A founder that is told of others asks them first: where its disk was replaced
+/// they have a cluster, and a second one would take their clients' writes. `address` is where peers
+/// reach this node.
 ///
 /// # Errors
 ///
@@ -35,7 +37,8 @@ pub(crate) async fn new_disk(
         zone: config.zone.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let admission = join(env, &config.join, &request).await.map_err(NodeError::Join)?;
+    let joined = join(env, &config.join, &request, config.bootstrap).await;
+    let Some(admission) = joined.map_err(NodeError::Join)? else { return Ok(NewDisk::Found) };
     addresses.set(admission.addresses()?);
     Ok(NewDisk::Join(admission))
 }
@@ -76,8 +79,9 @@ pub(crate) async fn follow_addresses(
     }
 }
 
-/// Windows are agreed on by the whole cluster. What a node that is alone is configured with is
-/// proposed to the catalog when it differs; in a cluster, what the first of its nodes is.
+/// Windows and replicas are agreed on by the whole cluster. What a node that is alone is configured
+/// with is proposed to the catalog when it differs; in a cluster, what somebody has set for the
+/// first of its nodes: a default there must not undo what was agreed on.
 ///
 /// # Errors
 ///
@@ -86,13 +90,17 @@ pub(crate) async fn agree_on_settings(host: &Host, config: &Config) -> Result<()
     let catalog = host.catalog();
     let first = catalog.nodes.keys().next().copied();
     if catalog.nodes.len() == 1 {
-        return Ok(propose_settings(host, config).await?);
+        return Ok(propose_settings(host, configured(config)).await?);
     }
     if first == Some(host.node()) {
         let (host, config) = (host.clone(), config.clone());
         tokio::spawn(async move {
-            while let Err(error) = propose_settings(&host, &config).await {
-                tracing::debug!(%error, "the settings are not agreed on yet");
+            loop {
+                let wanted = said(&host.catalog().settings, &config);
+                match propose_settings(&host, wanted).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::debug!(%error, "the settings are not agreed on yet"),
+                }
                 sleep(SETTINGS_RETRY).await;
             }
         });
@@ -100,21 +108,70 @@ pub(crate) async fn agree_on_settings(host: &Host, config: &Config) -> Result<()
     Ok(())
 }
 
-async fn propose_settings(
-    host: &Host,
-    config: &Config,
-) -> Result<(), varve_consensus::CatalogError> {
-    let agreed = host.catalog().settings.clone();
+/// All that this node is configured with, defaults included.
+fn configured(config: &Config) -> Settings {
     let ns = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    let wanted = Settings {
+    Settings {
         window_age_ns: ns(config.window),
         window_bytes: config.window_bytes,
         replicas: config.replicas,
         bucket_bits: config.window_shards_log2,
         node_lost_after_ns: ns(config.node_lost_after),
-    };
-    if wanted != agreed {
-        host.change_settings(wanted).await?;
     }
-    Ok(())
+}
+
+/// What was agreed on, with what somebody has set for this node.
+fn said(agreed: &Settings, config: &Config) -> Settings {
+    let (mut wanted, ours) = (agreed.clone(), configured(config));
+    for key in &config.said {
+        match *key {
+            "window" => wanted.window_age_ns = ours.window_age_ns,
+            "window_size" => wanted.window_bytes = ours.window_bytes,
+            "replicas" => wanted.replicas = ours.replicas,
+            "window_shards" => wanted.bucket_bits = ours.bucket_bits,
+            "node_lost_after" => wanted.node_lost_after_ns = ours.node_lost_after_ns,
+            _ => unreachable!("BUG: {key} is no key that a cluster agrees on"),
+        }
+    }
+    wanted
+}
+
+async fn propose_settings(
+    host: &Host,
+    wanted: Settings,
+) -> Result<(), varve_consensus::CatalogError> {
+    let agreed = host.catalog().settings.clone();
+    if wanted == agreed {
+        return Ok(());
+    }
+    if wanted.replicas < agreed.replicas {
+        tracing::warn!(
+            "`replicas` is {} here, and was {}: everything is held less often from now on",
+            wanted.replicas,
+            agreed.replicas
+        );
+    }
+    tracing::info!(?agreed, ?wanted, "what the cluster agrees on changes");
+    host.change_settings(wanted).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_set_stays_as_it_was_agreed_on() {
+        let agreed = Settings { replicas: 5, ..configured(&Config::default()) };
+        let said_now = |keys: &[&'static str]| {
+            let said_keys: BTreeSet<_> = keys.iter().copied().collect();
+            said(&agreed, &Config { said: said_keys, window_bytes: 7, ..Config::default() })
+        };
+        assert_eq!(said_now(&[]), agreed);
+        assert_eq!(said_now(&["window_size"]), Settings { window_bytes: 7, ..agreed.clone() });
+        assert_eq!(said_now(&["replicas"]), Settings { replicas: 3, ..agreed.clone() });
+        // Each key that a cluster agrees on is known here.
+        said_now(crate::config::AGREED);
+    }
 }

@@ -6,7 +6,7 @@ use varve_consensus::{
 };
 use varve_proto::v1;
 use varve_shard::ShardRecord;
-use varve_types::{LogIndex, NodeId};
+use varve_types::{LogIndex, NodeId, ShardId};
 
 use crate::metrics::{Held, show_peers};
 use crate::server::Services;
@@ -56,6 +56,7 @@ impl Services {
             disk_full: self.host.is_disk_full(),
             shards_in_numbers: self.host.stats(),
             repair: self.host.repair(),
+            comparisons: self.host.comparisons(),
             ..Held::default()
         };
         for shard in self.host.status() {
@@ -116,6 +117,8 @@ fn node_status(node: NodeStatus) -> v1::NodeStatus {
         closed_replicas: node.closed_replicas as u64,
         copies_missing: node.copies_missing as u64,
         copying: node.repair.filter(|repair| repair.shards_waiting > 0).map(copying),
+        clock_off_ms: node.clock_off_ns.map(|off| off / 1_000_000),
+        differing_shards: node.differing.into_iter().map(ShardId::get).collect(),
     }
 }
 

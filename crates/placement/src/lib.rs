@@ -12,6 +12,6 @@ mod replicas;
 pub use buckets::{WindowLoad, bucket_bits};
 pub use leaders::{Led, choose_transfer};
 pub use replicas::{
-    Candidate, PlacementError, Standing, choose_addition, choose_replicas, choose_spare,
-    metadata_voters, place, replica_count,
+    Candidate, PlacementError, Standing, Swap, choose_addition, choose_replicas, choose_spare,
+    choose_swap, metadata_voters, place, replica_count,
 };

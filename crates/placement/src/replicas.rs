@@ -30,6 +30,15 @@ pub struct Candidate {
     pub bytes: u64,
 }
 
+/// One holder for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swap {
+    /// Who is to hold a replica, before the other is given up.
+    pub comes: NodeId,
+    /// Who is not to, then.
+    pub goes: NodeId,
+}
+
 /// Why shards could not be placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlacementError {
@@ -105,6 +114,24 @@ pub fn choose_spare(candidates: &[Candidate], holders: &[NodeId]) -> Option<Node
         (standing, crowd, node.bytes, node.load, node.node)
     });
     worst.map(|node| node.node)
+}
+
+/// Chooses which node takes the place of which of `holders`, so that they are spread better over
+/// zones: one of the zone that has most of them makes way for one of a zone that has at least two
+/// fewer. Each swap makes them more even, so that they come to rest, and what moved stays.
+///
+/// `None` while one of them is not to stay: it is replaced first, and that may be enough.
+#[must_use]
+pub fn choose_swap(candidates: &[Candidate], holders: &[NodeId]) -> Option<Swap> {
+    let in_zone = zones(candidates, holders);
+    let find = |node: NodeId| candidates.iter().find(|candidate| candidate.node == node);
+    let crowd = |node: NodeId| Some(*in_zone.get(find(node)?.zone.as_str()).unwrap_or(&0));
+    let all_stay = holders
+        .iter()
+        .all(|node| find(*node).is_some_and(|held| held.standing == Standing::Active));
+    let comes = choose_addition(candidates, holders).filter(|_| all_stay)?;
+    let goes = choose_spare(candidates, holders)?;
+    (crowd(comes)? + 2 <= crowd(goes)?).then_some(Swap { comes, goes })
 }
 
 /// How many of `holders` each zone has.

@@ -1,5 +1,11 @@
 //! Every limit that two crates must agree on, each with its reason.
 
+use std::time::Duration;
+
+/// How far the clocks of two nodes may be apart. Entries carry their leader's time, and windows
+/// and retention go by it.
+pub const CLOCK_DIFFERENCE_MAX: Duration = Duration::from_secs(5 * 60);
+
 /// A service's name. Longer ones are a sign of a value put in the wrong field.
 pub const SERVICE_BYTES_MAX: usize = 512;
 

@@ -34,33 +34,67 @@ pub(super) fn check(history: &History, calls: &Calls<'_>, limits: &Limits) -> Ve
             "{ok} of {all} calls went well, and {least} % are to: the run shows little"
         ));
     }
-    for heal in history.ops().iter().filter(is_heal) {
+    for back in recoveries(history, calls) {
         verdict.count("heals", 1);
-        for (what, is_one) in [("append", is_append as fn(&Action) -> bool), ("search", is_read)] {
+        let healed_ns = back.healed_ns;
+        for (what, back) in [("append", back.append), ("search", back.search)] {
+            let Back::Asked(back_ns) = back else { continue };
+            if back_ns.is_none_or(|back_ns| back_ns > limits.back_within_ns) {
+                let seconds = |ns: u64| ns as f64 / 1e9;
+                let took =
+                    back_ns.map_or("never".to_owned(), |ns| format!("after {:.1} s", seconds(ns)));
+                verdict.found(format_args!(
+                    "healed at {:.1} s, and the next {what} went well {took}",
+                    seconds(healed_ns)
+                ));
+            }
+            let slowest = verdict.facts.entry("ms until back, at most").or_default();
+            *slowest = (*slowest).max(back_ns.unwrap_or(0) / 1_000_000);
+        }
+    }
+    if verdict.undecided.is_some() { verdict } else { verdict.needs("calls that went well") }
+}
+
+/// How soon after a heal something went well that was asked after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// Nobody asked any more.
+    NotAsked,
+    /// So soon; `None` if never.
+    Asked(Option<u64>),
+}
+
+/// What came after a heal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// When it was, since the run began.
+    pub healed_ns: u64,
+    /// When an append went well.
+    pub append: Back,
+    /// When a search went well.
+    pub search: Back,
+}
+
+/// What came after each heal of a history.
+#[must_use]
+pub fn recoveries(history: &History, calls: &Calls<'_>) -> Vec<Recovery> {
+    let heals = history.ops().iter().filter(is_heal);
+    let recovery = |heal: &Op| {
+        let back = |is_one: fn(&Action) -> bool| {
             let after = calls.iter().filter(|call| call.begun > heal.moment());
             let mut asked = after.filter(|call| is_one(call.asked)).peekable();
             if asked.peek().is_none() {
-                continue;
+                return Back::NotAsked;
             }
             let back = asked.filter_map(|call| match call.end {
                 End::Ok { at, .. } => Some(at.time_ns - heal.time_ns),
                 End::Failed | End::Unknown => None,
             });
-            let back = back.min();
-            if back.is_none_or(|back| back > limits.back_within_ns) {
-                let seconds = |ns: u64| ns as f64 / 1e9;
-                let took =
-                    back.map_or("never".to_owned(), |ns| format!("after {:.1} s", seconds(ns)));
-                verdict.found(format_args!(
-                    "healed at {:.1} s, and the next {what} went well {took}",
-                    seconds(heal.time_ns)
-                ));
-            }
-            let slowest = verdict.facts.entry("ms until back, at most").or_default();
-            *slowest = (*slowest).max(back.unwrap_or(0) / 1_000_000);
-        }
-    }
-    if verdict.undecided.is_some() { verdict } else { verdict.needs("calls that went well") }
+            Back::Asked(back.min())
+        };
+        Recovery { healed_ns: heal.time_ns, append: back(is_append), search: back(is_read) }
+    };
+    heals.map(recovery).collect()
 }
 
 fn is_heal(op: &&Op) -> bool {

@@ -12,7 +12,7 @@ mod set_full;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use liveness::{HEAL, Limits};
+pub use liveness::{Back, HEAL, Limits, Recovery, recoveries};
 
 use crate::history::{History, Malformed};
 

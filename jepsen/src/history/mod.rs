@@ -7,10 +7,12 @@
 mod call;
 mod edn;
 mod op;
+mod recorder;
 
 pub use call::{Called, Calls, End, Malformed, Moment};
 pub use edn::{NoHistory, read, write};
 pub use op::{Action, Batch, Element, Found, Kind, Op, Place, Process, ReplicaState, Selection};
+pub use recorder::Recorder;
 
 /// All operations of one run, in the order in which they happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

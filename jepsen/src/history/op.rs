@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use varve_types::RecordId;
+
 use super::Moment;
 
 /// Something that began or ended.
@@ -177,6 +179,12 @@ impl Selection {
             producer: last.0,
             sequence: last.1,
         }
+    }
+}
+
+impl From<RecordId> for Place {
+    fn from(id: RecordId) -> Self {
+        Self { shard: id.shard.get(), index: id.index.get(), row: id.row.get().into() }
     }
 }
 

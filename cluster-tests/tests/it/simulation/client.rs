@@ -14,18 +14,24 @@ use varve_types::RecordId;
 
 use super::load::Load;
 use super::recorder::Recorder;
+use super::replicas::read_again;
 use crate::http::{Request, ask};
 
 /// Batches of one writer.
 const BATCHES: u64 = 40;
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+/// Reading all replicas again takes longer.
+const VERIFIED_WITHIN: Duration = Duration::from_secs(60);
 
 /// By then the last fault is over.
 const HEALED: Duration = Duration::from_secs(70);
 
-/// What no client of these simulations asks for.
-const NOT_ASKED: [&str; 2] = ["registers", "digests"];
+/// How often replicas are looked at until all of them are good. What rotted may never be.
+const LOOKS_MAX: usize = 5;
+
+/// What the disk of a process says that has ended.
+const ENDED: &str = "the simulated machine has crashed";
 
 /// Rows of one answer at most; no producer writes more.
 const PAGE_ROWS: usize = 10_000;
@@ -65,9 +71,9 @@ impl Client {
         Ok(())
     }
 
-    /// Reads all of one writer, again and again, until all have written everything.
-    pub(super) async fn read(mut self, writers: u64, done: Arc<Semaphore>) -> Ended {
-        while !is_done(&done, writers)? {
+    /// Reads all of one writer, again and again, until all are done.
+    pub(super) async fn read(mut self, writers: u64, all: u64, done: Arc<Semaphore>) -> Ended {
+        while !is_done(&done, all)? {
             let producer = self.world.env.random.next_u64() % writers;
             self.search(Selection::Producer(producer)).await?;
             self.pause(3_000).await;
@@ -75,12 +81,12 @@ impl Client {
         Ok(())
     }
 
-    /// Once all have written everything and all faults are over: sees that writes and searches go
+    /// Once all are done and all faults are over: sees that writes and searches go
     /// on, looks at all there is, and has the checkers judge.
-    pub(super) async fn check(mut self, writers: u64, done: Arc<Semaphore>) -> Ended {
+    pub(super) async fn check(mut self, writers: u64, all: u64, done: Arc<Semaphore>) -> Ended {
         let is_healed = || turmoil::sim_elapsed().is_some_and(|elapsed| elapsed >= HEALED);
         // Polled, because hosts' runtimes do not wake each other.
-        while !is_done(&done, writers)? || !is_healed() {
+        while !is_done(&done, all)? || !is_healed() {
             tokio::time::sleep(ASK_AGAIN).await;
         }
         let heal =
@@ -90,14 +96,51 @@ impl Client {
         self.append(batch, 1, &self.body(batch, 1)).await?;
         let rows = self.search(Selection::All).await?;
         note(format_args!("{rows} records are there"));
+        self.look_at_replicas().await;
         let verdicts = self.recorder.verdicts();
         let is_good = |verdict: &Verdict| {
-            let is_asked = !NOT_ASKED.contains(&verdict.checker);
+            let is_asked = self.is_asked(verdict.checker);
             verdict.is_valid() || (!is_asked && verdict.findings.is_empty())
         };
         let broken = verdicts.iter().filter(|verdict| !is_good(verdict));
         let broken: Vec<String> = broken.map(ToString::to_string).collect();
         if broken.is_empty() { Ok(()) } else { Err(broken.join("\n").into()) }
+    }
+
+    /// Whether a checker has something to look at: no client here asks for settings, and a node
+    /// alone has no replicas to compare.
+    fn is_asked(&self, checker: &str) -> bool {
+        match checker {
+            "registers" => false,
+            "digests" => self.load.nodes > 1,
+            _ => true,
+        }
+    }
+
+    /// Has what replicas hold noted, until all of them are good or it was tried often enough. A
+    /// node that is down for good keeps nobody from comparing the others.
+    async fn look_at_replicas(&mut self) {
+        for _ in 0..LOOKS_MAX {
+            self.note(Kind::Invoke, Action::Replicas(Vec::new()), None);
+            let host = self.load.any_node(&self.world).replace(":9430", ":9431");
+            let looked = read_again(&self.world.env, &host);
+            match tokio::time::timeout(VERIFIED_WITHIN, looked).await {
+                Ok(Ok(replicas)) => {
+                    self.note(Kind::Ok, Action::Replicas(replicas.states), None);
+                    if replicas.are_good {
+                        return;
+                    }
+                }
+                Ok(Err(error)) => {
+                    self.note(Kind::Fail, Action::Replicas(Vec::new()), Some(error.to_string()));
+                }
+                Err(_) => {
+                    let why = format!("no answer within {VERIFIED_WITHIN:?}");
+                    self.note(Kind::Fail, Action::Replicas(Vec::new()), Some(why));
+                }
+            }
+            tokio::time::sleep(ANSWER_WITHIN).await;
+        }
     }
 
     async fn pause(&self, ms_max: u64) {
@@ -204,7 +247,14 @@ impl Client {
 
     async fn answer(&self, request: Request<'_>) -> io::Result<(u16, Value)> {
         let node = self.load.any_node(&self.world);
-        tokio::time::timeout(ANSWER_WITHIN, ask(&self.world.env, &node, request)).await?
+        let asked = ask(&self.world.env, &node, request);
+        let (status, answer) = tokio::time::timeout(ANSWER_WITHIN, asked).await??;
+        // A process that ends takes all its tasks along at once; here the others go on until the
+        // next step of time, and may say so.
+        if answer.to_string().contains(ENDED) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok((status, answer))
     }
 
     fn note(&self, kind: Kind, action: Action, error: Option<String>) {
@@ -229,8 +279,8 @@ enum NoAnswer {
     Never(String),
 }
 
-fn is_done(done: &Semaphore, writers: u64) -> Result<bool, Failed> {
-    Ok(done.available_permits() >= usize::try_from(writers)?)
+fn is_done(done: &Semaphore, all: u64) -> Result<bool, Failed> {
+    Ok(done.available_permits() >= usize::try_from(all)?)
 }
 
 /// By these the rows of a producer, and those of a batch, are found.

@@ -2,14 +2,17 @@
 //! what was acknowledged is there, once, for the next query and for ever (G1, G2, G4).
 
 mod client;
+mod grpc;
 mod load;
+mod operator;
 mod recorder;
+mod replicas;
 mod scenarios;
 
 use varve_cluster_tests::seeds;
 
 use self::scenarios::{
-    bad_network, failing_disk, failing_disks_of_three, filling_disk, lying_disk,
+    bad_network, changing_members, failing_disk, failing_disks_of_three, filling_disk, lying_disk,
     merging_under_fire, quiet, replicated_under_fire, rotting_disk, spread_under_fire, swarm,
     three_quiet, under_fire, wrong_clocks,
 };
@@ -138,6 +141,13 @@ fn acknowledged_records_survive_a_rotting_disk_once() {
     let test = "simulation::acknowledged_records_survive_a_rotting_disk_once";
     let happened = seeds::happened(&seeds::run_each(test, 4, rotting_disk));
     assert!(seeds::is_replay() || happened.contains_key("rot"), "{happened:?}");
+}
+
+#[test]
+fn acknowledged_records_survive_changes_of_members_once() {
+    let test = "simulation::acknowledged_records_survive_changes_of_members_once";
+    let happened = seeds::happened(&seeds::run_each(test, 4, changing_members));
+    assert!(seeds::is_replay() || happened["end for good"] >= 4, "{happened:?}");
 }
 
 #[test]

@@ -13,7 +13,8 @@ use varve_cluster_tests::{
 };
 
 use super::client::Client;
-use super::load::{GROWING, Load, REPLICATED, ROLLING, SPREAD, WIDE, run_node};
+use super::load::{CHANGING, GROWING, Load, REPLICATED, ROLLING, SPREAD, WIDE, run_node};
+use super::operator::Operator;
 use super::recorder::Recorder;
 
 const WRITERS: u64 = 2;
@@ -89,6 +90,12 @@ pub(super) fn rotting_disk(seed: u64) -> Simulation {
     three_quiet(seed).under(Rot::default())
 }
 
+/// Three nodes that others join, and one of which is taken out or loses its disk, while shards are
+/// sealed, leaders are moved, and nodes crash.
+pub(super) fn changing_members(seed: u64) -> Simulation {
+    operated(seed, CHANGING).under(Crashes::default())
+}
+
 /// As many nodes as the seed says, and whatever it says, all at the same time.
 pub(super) fn swarm(seed: u64) -> Simulation {
     let mut rng = StdRng::seed_from_u64(seed ^ SWARM);
@@ -149,19 +156,42 @@ fn short_partitions() -> Partitions {
 }
 
 fn cluster(seed: u64, load: Load) -> Simulation {
-    let (recorder, done) = (Recorder::default(), Arc::new(Semaphore::new(0)));
+    used(seed, load, WRITERS, &nobody_is_done())
+}
+
+/// The same, with operators: who checks waits for the one that replaces a node as well.
+fn operated(seed: u64, load: Load) -> Simulation {
+    let done = nobody_is_done();
+    let simulation = used(seed, load, WRITERS + 1, &done);
+    let (levers, steers, is_done) = (simulation.levers(), simulation.levers(), Arc::clone(&done));
+    simulation
+        .client("operator", move |world| Operator::new(world, load, levers).replace_one(done))
+        .client("steersman", move |world| {
+            Operator::new(world, load, steers).steer(WRITERS + 1, is_done)
+        })
+}
+
+/// Nodes, writers, a reader, and who checks once so many have said that they are done.
+fn used(seed: u64, load: Load, all: u64, done: &Arc<Semaphore>) -> Simulation {
+    let recorder = Recorder::default();
     let mut simulation = Simulation::new(seed).duration_max(Duration::from_mins(20));
     for name in load.names() {
         simulation = simulation.node(&name, move |world| run_node(world, load));
     }
     for writer in 0..WRITERS {
-        let (recorder, done) = (recorder.clone(), Arc::clone(&done));
+        let (recorder, done) = (recorder.clone(), Arc::clone(done));
         simulation = simulation.client(&format!("writer-{writer}"), move |world| {
             Client::new(world, load, recorder).write(writer, done)
         });
     }
-    let (reads, is_read) = (recorder.clone(), Arc::clone(&done));
+    let (reads, is_read, done) = (recorder.clone(), Arc::clone(done), Arc::clone(done));
     simulation
-        .client("reader", move |world| Client::new(world, load, reads).read(WRITERS, is_read))
-        .client("checker", move |world| Client::new(world, load, recorder).check(WRITERS, done))
+        .client("reader", move |world| Client::new(world, load, reads).read(WRITERS, all, is_read))
+        .client("checker", move |world| {
+            Client::new(world, load, recorder).check(WRITERS, all, done)
+        })
+}
+
+fn nobody_is_done() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(0))
 }

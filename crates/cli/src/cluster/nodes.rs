@@ -79,5 +79,7 @@ pub(super) fn to_json(node: &NodeStatus) -> Value {
         "closed_replicas": node.closed_replicas,
         "copies_missing": node.copies_missing,
         "copying": copying,
+        "clock_off_ms": node.clock_off_ms,
+        "differing_shards": node.differing_shards,
     })
 }

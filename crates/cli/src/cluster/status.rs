@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use varve_client::v1::{NodeStatus, Replication, StatusResponse};
 use varve_types::Level;
+use varve_types::limits::CLOCK_DIFFERENCE_MAX;
 
 use super::{nodes, shards};
 use crate::terminal::{Look, Screen};
@@ -144,7 +145,9 @@ fn problems(status: &StatusResponse) -> Vec<String> {
             shard.shard, status.node_id, shard.problem
         ));
     }
+    problems.extend(status.nodes.iter().filter_map(difference));
     problems.extend(status.nodes.iter().filter_map(node_problem));
+    problems.extend(status.nodes.iter().filter_map(|node| clock_problem(node, status.node_id)));
     for shard in status.shards.iter().filter(|shard| !shard.merge_problem.is_empty()) {
         problems.push(format!(
             "shard {} could not be merged, and is tried again: {}",
@@ -171,6 +174,34 @@ fn node_problem(node: &NodeStatus) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// Replicas of open shards that do not hold the same, as the node found that leads them.
+fn difference(node: &NodeStatus) -> Option<String> {
+    let NodeStatus { node_id, differing_shards, .. } = node;
+    let which = match differing_shards.as_slice() {
+        [] => return None,
+        [shard] => format!("shard {shard}"),
+        shards => format!("shards {}", super::list(shards)),
+    };
+    Some(format!(
+        "replicas of {which} hold DIFFERENT rows, as the log of node {node_id} says: one that a \
+         majority contradicts is being replaced; otherwise keep the data directories of all nodes, \
+         and see `varve cluster verify`"
+    ))
+}
+
+/// A clock that went off while the nodes were connected.
+fn clock_problem(node: &NodeStatus, answers: u64) -> Option<String> {
+    let off_ms = node.clock_off_ms?;
+    let (seconds, which) =
+        (off_ms.unsigned_abs() / 1000, if off_ms < 0 { "behind" } else { "ahead of" });
+    Some(format!(
+        "the clock of node {} is {seconds} s {which} that of node {answers}, and at most {} s are \
+         allowed: let both follow a time server; until then they refuse each other's new connections",
+        node.node_id,
+        CLOCK_DIFFERENCE_MAX.as_secs()
+    ))
 }
 
 #[cfg(test)]
@@ -249,9 +280,12 @@ mod tests {
             copying: Some(Copying { shards: 7, bytes_per_s: 1 << 20, seconds_left: 0 }),
             ..node(3, "LOST", "WATCHER")
         };
-        status
-            .nodes
-            .push(NodeStatus { peer_address: String::new(), ..node(4, "DRAINED", "WATCHER") });
+        status.nodes.push(NodeStatus {
+            peer_address: String::new(),
+            clock_off_ms: Some(-3_600_000),
+            ..node(4, "DRAINED", "WATCHER")
+        });
+        status.nodes[0].differing_shards = vec![3, 7];
         status.shards[0].merge_problem = "disk full".to_owned();
         status.shards[2].problem = "segment 7 is damaged at byte 9".to_owned();
         status.replication =
@@ -271,9 +305,11 @@ mod tests {
 
             ! the disk of node 1 is FULL: it takes no appends; free some room
             ! shard 3 is NOT SERVED by node 1: segment 7 is damaged at byte 9
+            ! replicas of shards 3, 7 hold DIFFERENT rows, as the log of node 1 says: one that a majority contradicts is being replaced; otherwise keep the data directories of all nodes, and see `varve cluster verify`
             ! node 2 (10.0.0.2:9432) does not answer: start its process again, or look at the network; when it stays away, what it holds is copied to others
             ! node 3 (10.0.0.3:9432) has been away for so long that what it held is being copied to others: start it again, or take it out with `varve cluster remove 3`
             ! node 4 (its address is another node's now) is empty: take it out with `varve cluster remove 4`
+            ! the clock of node 4 is 3600 s behind that of node 1, and at most 300 s are allowed: let both follow a time server; until then they refuse each other's new connections
             ! shard 1 could not be merged, and is tried again: disk full
         "#]].assert_eq(&screen(&status));
     }

@@ -70,7 +70,6 @@ fn mistakes_are_named_and_end_with_exit_code_two() {
         (&["server", "--config", "/nonexistent.toml"], "/nonexistent.toml"),
         (&["server", "--config", directory], directory),
         (&["server", "--window", "soon"], "window"),
-        (&["server", "--bootstrap", "--join", "127.0.0.1:9432"], "--join"),
         (&["server", "--join", "http://a:9432"], "join"),
         (&["server", "--zone", "upper room"], "zone"),
         (&["cluster", "drain"], "<NODE>"),

@@ -175,8 +175,8 @@ mod tests {
     use crate::catalog::NodeCard;
 
     fn change(index: u64) -> Change {
-        let (node, draining) = (NodeId(1), index.is_multiple_of(2));
-        let command = CatalogCommand::SetDraining { node, draining }.encode();
+        let (node, lost) = (NodeId(1), index.is_multiple_of(2));
+        let command = CatalogCommand::SetLost { node, lost }.encode();
         Change { index: LogIndex(index), stamp: TimestampNs(0), command }
     }
 
@@ -190,7 +190,7 @@ mod tests {
         let mut catalog = Catalog::default();
         let founding = CatalogCommand::Found {
             cluster: crate::catalog::ClusterId(1),
-            node: NodeCard::default(),
+            node: NodeCard { address: "n1:1".to_owned(), ..NodeCard::default() },
             bits: 0,
         };
         let _ = catalog.apply(LogIndex(1), TimestampNs(0), &founding);

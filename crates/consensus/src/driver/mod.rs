@@ -2,10 +2,12 @@
 //! the steps that bring it to what the catalog and the state of the nodes ask for.
 //!
 //! What to do is decided by pure functions over one look: [`crate::rollover::plan`] and
-//! [`crate::membership::plan`]. Nothing is remembered from one look to the next but when each node
-//! was last heard of, so another leader goes on where this one was. Every step may be taken twice.
+//! [`crate::membership::plan`]. Nothing that they go by is remembered from one look to the next but
+//! when each node was last heard of, so another leader goes on where this one was. Every step may be
+//! taken twice.
 
 mod carry_out;
+mod clocks;
 mod liveness;
 mod observe;
 mod report;
@@ -20,8 +22,11 @@ use tracing::{debug, info};
 use varve_types::{NodeId, ReplicaId, ShardId};
 
 pub(crate) use carry_out::ask_shard;
+pub(crate) use clocks::{Clocks, clock_off_ns};
 pub(crate) use liveness::Liveness;
-pub(crate) use report::{ClosedReport, HeldFiles, NodeReport, ReplicaReport, SeenPhase, Written};
+pub(crate) use report::{
+    ClosedReport, HeldFiles, MoreReport, NodeReport, ReplicaReport, SeenPhase, Written,
+};
 
 use crate::host::Inner;
 use crate::rollover::Step;

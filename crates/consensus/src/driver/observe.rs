@@ -8,9 +8,9 @@ use tokio::time::timeout;
 use varve_shard::Phase;
 use varve_types::NodeId;
 
-use super::{NodeReport, Observations, ReplicaReport, SeenPhase, Written};
+use super::{MoreReport, NodeReport, Observations, ReplicaReport, SeenPhase, Written};
 use crate::catalog::{Catalog, ShardState};
-use crate::host::{Inner, MetadataReply, MetadataRequest};
+use crate::host::Inner;
 
 /// How long a peer may take to report: one that does not is left out of this look.
 const REPORT_LIMIT: Duration = Duration::from_millis(800);
@@ -49,9 +49,12 @@ async fn gather(host: &Inner, catalog: &Catalog) -> BTreeMap<NodeId, NodeReport>
         if !liveness.may_ask(node) {
             return None;
         }
-        match timeout(REPORT_LIMIT, host.ask_node(node, MetadataRequest::Report)).await {
-            Ok(Ok(MetadataReply::Report(report))) => {
+        match timeout(REPORT_LIMIT, host.ask_report(node)).await {
+            Ok(Ok(report)) => {
                 liveness.answered(node);
+                if let Some(more) = &report.more {
+                    host.clocks().seen(node, host.now(), more.clock);
+                }
                 Some((node, report))
             }
             _ => {
@@ -106,6 +109,7 @@ impl Inner {
         });
         let stopping = self.is_stopping();
         NodeReport {
+            more: Some(MoreReport { clock: self.now(), differing: self.differing_shards() }),
             stopping,
             replicas: replicas.collect(),
             closed: self.closed_reports(),

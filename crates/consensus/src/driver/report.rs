@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use varve_shard::EventSpans;
-use varve_types::{ContentDigest, LogIndex, ReplicaId, ShardId};
+use varve_types::{ContentDigest, LogIndex, ReplicaId, ShardId, TimestampNs};
 
 use crate::catalog::FilesDigest;
 use crate::codec::{CodecError, Reader, Writer};
@@ -13,6 +13,8 @@ use crate::upkeep::RepairStats;
 /// What one node says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NodeReport {
+    /// What came to it later; `None` from a node that does not know of it.
+    pub(crate) more: Option<MoreReport>,
     /// Whether it is about to stop.
     pub(crate) stopping: bool,
     pub(crate) replicas: Vec<(ShardId, ReplicaReport)>,
@@ -22,6 +24,15 @@ pub(crate) struct NodeReport {
     pub(crate) broken: Vec<(ShardId, ReplicaId)>,
     /// What is copied to it.
     pub(crate) repair: RepairStats,
+}
+
+/// What reports came to say later: nodes that do not know of it say the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MoreReport {
+    /// What its clock says.
+    pub(crate) clock: TimestampNs,
+    /// Shards that it leads and whose replicas it found to hold different rows.
+    pub(crate) differing: Vec<ShardId>,
 }
 
 /// What one replica says of its shard.
@@ -112,12 +123,27 @@ impl NodeReport {
 
     pub(crate) fn read(reader: &mut Reader) -> Result<Self, CodecError> {
         Ok(Self {
+            more: None,
             stopping: reader.bool("stopping")?,
             replicas: reader
                 .list(|reader| Ok((ShardId(reader.u64()?), ReplicaReport::read(reader)?)))?,
             closed: reader.list(ClosedReport::read)?,
             broken: reader.list(|reader| Ok((ShardId(reader.u64()?), ReplicaId(reader.u64()?))))?,
             repair: read_repair(reader)?,
+        })
+    }
+}
+
+impl MoreReport {
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.i64(self.clock.get());
+        writer.list(&self.differing, |writer, shard| writer.u64(shard.get()));
+    }
+
+    pub(crate) fn read(reader: &mut Reader) -> Result<Self, CodecError> {
+        Ok(Self {
+            clock: TimestampNs(reader.i64()?),
+            differing: reader.list(|reader| reader.u64().map(ShardId))?,
         })
     }
 }

@@ -48,7 +48,7 @@ pub use status::{ReplicaStatus, ShardStatus};
 pub use write::BlockCommit;
 
 use crate::catalog::{Catalog, CatalogFeed, ClusterId, NodeCard};
-use crate::driver::Liveness;
+use crate::driver::{Clocks, Liveness};
 use crate::network::{Links, PeerTransport};
 use crate::upkeep::Upkeep;
 use local::{Local, Replica};
@@ -118,9 +118,9 @@ pub struct HostSettings {
     /// How many bytes of files may be copied each second: from here as snapshots, and to here of
     /// closed shards.
     pub repair_bytes_per_s: u64,
-    /// How many bytes of closed shards are read again each second, to find damage.
+    /// How many bytes of shards are read again each second, to find damage.
     pub scrub_bytes_per_s: u64,
-    /// How long a closed shard that was read again rests before it is the next time.
+    /// How long a shard that was read again rests before it is the next time.
     pub scrub_every: Duration,
     /// How often the node looks at its groups when nothing happens.
     pub tick: Duration,
@@ -157,6 +157,7 @@ struct Handle {
     merger: Mutex<Option<JoinHandle<()>>>,
     fetcher: Mutex<Option<JoinHandle<()>>>,
     scrubber: Mutex<Option<JoinHandle<()>>>,
+    comparer: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What all parts of a host share.
@@ -174,6 +175,7 @@ pub(crate) struct Inner {
     seat: metadata::Seat,
     card: NodeCard,
     liveness: Liveness,
+    clocks: Clocks,
     /// Whether the catalog was confirmed since the start.
     catalog_is_fresh: AtomicBool,
     /// Whether the disk was looked through for what is not to be held here.
@@ -206,6 +208,10 @@ impl Inner {
 
     pub(crate) const fn liveness(&self) -> &Liveness {
         &self.liveness
+    }
+
+    pub(crate) const fn clocks(&self) -> &Clocks {
+        &self.clocks
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -260,8 +266,9 @@ impl Host {
 
     /// Stops all groups. Everything acknowledged is in the log; nothing is written out for it.
     pub async fn shutdown(&self) {
-        let Handle { supervisor, watcher, fetcher, scrubber, .. } = &*self.0;
-        let watchers = [supervisor, watcher, fetcher, scrubber].map(|task| lock(task).take());
+        let Handle { supervisor, watcher, fetcher, scrubber, comparer, .. } = &*self.0;
+        let watchers = [supervisor, watcher, fetcher, scrubber, comparer];
+        let watchers = watchers.map(|task| lock(task).take());
         for watcher in watchers.into_iter().flatten() {
             watcher.abort();
             // An abort answers an error, and that is what was asked for.
@@ -286,7 +293,8 @@ impl Host {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let tasks = [&self.supervisor, &self.watcher, &self.merger, &self.fetcher, &self.scrubber];
+        let Self { supervisor, watcher, merger, fetcher, scrubber, comparer, .. } = self;
+        let tasks = [supervisor, watcher, merger, fetcher, scrubber, comparer];
         let tasks = tasks.map(|task| lock(task).take());
         tasks.into_iter().flatten().for_each(|task| task.abort());
     }

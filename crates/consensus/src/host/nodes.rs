@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep, timeout};
 use varve_placement::{metadata_voters, replica_count};
 use varve_types::{NodeId, ShardId};
 
-use super::{Host, Inner, MetadataReply, MetadataRequest};
+use super::{Host, Inner};
 use crate::catalog::{Catalog, CatalogCommand, Node, ShardEntry, ShardState, replica_on};
-use crate::driver::{NodeReport, ask_shard};
+use crate::driver::{MoreReport, NodeReport, ask_shard, clock_off_ns};
 use crate::errors::CatalogError;
 use crate::rollover::{ControlReply, ControlRequest};
 use crate::upkeep::RepairStats;
@@ -45,6 +45,10 @@ pub struct NodeStatus {
     pub copies_missing: usize,
     /// What is copied to it; `None` when it does not answer.
     pub repair: Option<RepairStats>,
+    /// How far its clock is ahead of this node's, or behind it, when that is more than it may be.
+    pub clock_off_ns: Option<i64>,
+    /// Open shards that it leads and whose replicas it found to hold different rows.
+    pub differing: Vec<ShardId>,
 }
 
 /// How a node is.
@@ -104,6 +108,8 @@ impl Host {
                 closed_replicas: closed().count(),
                 copies_missing: closed().filter(|shard| is_missing(shard, *id)).count(),
                 repair: report.map(|report| report.repair),
+                clock_off_ns: more(report).and_then(|more| clock_off_ns(inner.now(), more.clock)),
+                differing: more(report).map(|more| more.differing.clone()).unwrap_or_default(),
             }
         };
         catalog.nodes.iter().map(status).collect()
@@ -135,12 +141,7 @@ impl Host {
     /// [`CatalogError::Refused`] when there is no such node, or too few would be left to hold
     /// everything as often as it is to be held; the others as they say.
     pub async fn set_draining(&self, node: NodeId, draining: bool) -> Result<(), CatalogError> {
-        let inner = self.inner();
-        let catalog = inner.catalog_now().await?;
-        if draining && catalog.nodes.get(&node).is_some_and(|node| !node.draining) {
-            require_enough_without(&catalog, node)?;
-        }
-        inner.change(&CatalogCommand::SetDraining { node, draining }).await.map(drop)
+        self.inner().change(&CatalogCommand::SetDraining { node, draining }).await.map(drop)
     }
 
     /// Takes a node that holds nothing any more out of the cluster.
@@ -155,7 +156,7 @@ impl Host {
             return Err(CatalogError::Refused(format!("there is no node {node}")));
         }
         if replica_on(&catalog.replicas, node).is_some() || holds_shards(&catalog, node) {
-            require_enough_without(&catalog, node)?;
+            catalog.require_enough_without(node).map_err(CatalogError::Refused)?;
             if catalog.nodes.get(&node).is_some_and(|node| node.lost) {
                 return Err(refused(format!(
                     "node {node} is lost, and others take over what it held: `varve cluster nodes` \
@@ -247,25 +248,17 @@ impl Host {
     }
 }
 
+/// What a node that answers says beside what nodes always said.
+fn more(report: Option<&NodeReport>) -> Option<&MoreReport> {
+    report?.more.as_ref()
+}
+
 fn refused(why: String) -> CatalogError {
     CatalogError::Refused(why)
 }
 
 fn holds_shards(catalog: &Catalog, node: NodeId) -> bool {
     catalog.shards.values().any(|shard| shard.replica_on(node).is_some())
-}
-
-/// Refuses to go on without a node when too few would be left.
-fn require_enough_without(catalog: &Catalog, node: NodeId) -> Result<(), CatalogError> {
-    let others = catalog.nodes.iter().filter(|(id, other)| **id != node && other.is_usable());
-    let (left, wanted) = (others.count(), catalog.settings.replicas);
-    if left >= usize::try_from(wanted).unwrap_or(usize::MAX) {
-        return Ok(());
-    }
-    Err(refused(format!(
-        "without node {node} there would be {left} nodes, and everything is to be held {wanted} \
-         times: add a node first"
-    )))
 }
 
 fn state(catalog: &Catalog, id: NodeId, node: &Node, answered: bool) -> NodeState {
@@ -287,6 +280,11 @@ fn is_missing(shard: &ShardEntry, node: NodeId) -> bool {
 }
 
 impl Inner {
+    /// Shards that this node leads and whose replicas hold different rows.
+    pub(crate) fn differing_shards(&self) -> Vec<ShardId> {
+        self.upkeep.comparisons.shards()
+    }
+
     /// What is copied to this node.
     pub(crate) fn repair_stats(&self) -> RepairStats {
         self.upkeep.repairs.stats()
@@ -298,10 +296,8 @@ impl Inner {
             if node == self.node {
                 return Some((node, self.report()));
             }
-            match timeout(REPORT_LIMIT, self.ask_node(node, MetadataRequest::Report)).await {
-                Ok(Ok(MetadataReply::Report(report))) => Some((node, report)),
-                _ => None,
-            }
+            let asked = timeout(REPORT_LIMIT, self.ask_report(node)).await;
+            Some((node, asked.ok()?.ok()?))
         });
         join_all(asked).await.into_iter().flatten().collect()
     }

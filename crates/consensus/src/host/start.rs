@@ -18,7 +18,7 @@ use super::metadata::{self, Admission, SeatFile};
 use super::read::Loads;
 use super::{Handle, Host, HostOptions, Inner, NewDisk, files, merge, supervise};
 use crate::catalog::{Catalog, CatalogCommand, CatalogFeed, ClusterId, NodeCard};
-use crate::driver::Liveness;
+use crate::driver::{Clocks, Liveness};
 use crate::errors::StartError;
 use crate::group::Group;
 use crate::log_store::LogStore;
@@ -83,9 +83,12 @@ impl Host {
         let merger = tokio::spawn(merge::merge_whenever_due(Arc::clone(&inner)));
         let fetcher = tokio::spawn(files::fetch_whenever_due(Arc::clone(&inner)));
         let scrubber = tokio::spawn(files::scrub_always(Arc::clone(&inner)));
-        let [supervisor, watcher, merger, fetcher, scrubber] =
-            [supervisor, watcher, merger, fetcher, scrubber].map(|task| Mutex::new(Some(task)));
-        Ok(Self(Arc::new(Handle { inner, supervisor, watcher, merger, fetcher, scrubber })))
+        let comparer = tokio::spawn(files::compare_always(Arc::clone(&inner)));
+        let [supervisor, watcher, merger, fetcher, scrubber, comparer] =
+            [supervisor, watcher, merger, fetcher, scrubber, comparer]
+                .map(|task| Mutex::new(Some(task)));
+        let handle = Handle { inner, supervisor, watcher, merger, fetcher, scrubber, comparer };
+        Ok(Self(Arc::new(handle)))
     }
 }
 
@@ -113,6 +116,7 @@ fn assemble(
         seat: metadata::Seat::new(group.map(Arc::new)),
         card,
         liveness: Liveness::default(),
+        clocks: Clocks::default(),
         catalog_is_fresh: AtomicBool::new(false),
         is_swept: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),

@@ -6,10 +6,12 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::EntryPayload;
 use tokio::sync::Mutex;
+use tracing::warn;
 use varve_env::Env;
 use varve_types::LogIndex;
 
@@ -22,6 +24,8 @@ const VERSION: u8 = 1;
 pub(crate) const MAGIC: [u8; 8] = *b"VARVECAT";
 /// The file's name, in its folder and in snapshots.
 const FILE: &str = "catalog";
+/// After so long a disk that was full may have room again.
+const ROOM_AGAIN: Duration = Duration::from_secs(1);
 
 /// The catalog as applied.
 pub(crate) struct CatalogMachine {
@@ -177,12 +181,32 @@ impl Store {
         if let Some(saved) = self.saved().filter(|(saved, _)| saved.last >= position.last) {
             return Ok(saved);
         }
-        let (disk, path, bytes) = (Arc::clone(&self.env.disk), self.path.clone(), file.clone());
-        self.env.blocking.run(move || framed::replace(&*disk, &path, &bytes)).await?;
+        self.replace(&file).await?;
         let content = SnapshotContent::new(vec![SnapshotFile::in_memory(FILE, file)]);
         let saved = (position.clone(), content);
         let mut held = self.saved.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *held = Some(saved.clone());
         Ok(saved)
+    }
+
+    /// Writes the file. Where the disk has no room it waits: the log has what the file would, and
+    /// the group would stop at an error.
+    async fn replace(&self, file: &Bytes) -> io::Result<()> {
+        let mut is_told = false;
+        loop {
+            let (disk, path, bytes) = (Arc::clone(&self.env.disk), self.path.clone(), file.clone());
+            let done = self.env.blocking.run(move || framed::replace(&*disk, &path, &bytes)).await;
+            match done {
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    if !is_told {
+                        let path = self.path.display();
+                        warn!("the catalog cannot be saved in {path}: {error}; free space there");
+                    }
+                    is_told = true;
+                    tokio::time::sleep(ROOM_AGAIN).await;
+                }
+                done => return done,
+            }
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use varve_placement::{choose_addition, choose_spare, metadata_voters, replica_count};
+use varve_placement::{
+    Candidate, Swap, choose_addition, choose_spare, choose_swap, metadata_voters, replica_count,
+};
 use varve_types::{GroupId, NodeId, ReplicaId, ShardId};
 
 use super::Move;
@@ -83,7 +85,24 @@ pub(super) fn metadata(cluster: &Cluster<'_>) -> Vec<Move> {
         in_the_end: metadata_voters(cluster.staying()),
         counts: &swapped_at_once,
     };
-    wanted.next(cluster)
+    let moves = wanted.next(cluster);
+    if moves.is_empty() { spread_over_zones(cluster, &wanted) } else { moves }
+}
+
+/// A member of a zone that has few of them, or none, for one of a zone that has many. It comes
+/// first: the next look then finds one too many in the zone that is crowded. Nothing is given up
+/// for it while a member is away, or while another change is under way.
+fn spread_over_zones(cluster: &Cluster<'_>, wanted: &Wanted<'_>) -> Vec<Move> {
+    let nodes: Vec<NodeId> = wanted.staying.iter().map(|(_, node)| *node).collect();
+    let is_settled = cluster.catalog.coming.is_empty() && cluster.catalog.leaving.is_empty();
+    if !is_settled || nodes.iter().any(|node| !cluster.is_here(*node)) {
+        return Vec::new();
+    }
+    let is_here = |candidate: &&Candidate| cluster.is_here(candidate.node);
+    let here: Vec<Candidate> = cluster.candidates.iter().filter(is_here).cloned().collect();
+    let swap = choose_swap(&here, &nodes);
+    let add = |Swap { comes, .. }| CatalogCommand::AddReplica { group: wanted.group, node: comes };
+    swap.map(|swap| Move::Change(add(swap))).into_iter().collect()
 }
 
 /// An open shard's group, as its leader reports it.

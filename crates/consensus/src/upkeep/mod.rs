@@ -2,6 +2,7 @@
 //! queue of merges, and the counts of what was done.
 
 mod activity;
+mod comparisons;
 mod merges;
 mod pace;
 mod repairs;
@@ -12,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(crate) use activity::Activity;
+pub use comparisons::ComparisonStats;
+pub(crate) use comparisons::Comparisons;
 pub(crate) use merges::MergeQueue;
 pub use merges::MergeStats;
 pub(crate) use pace::Pace;
@@ -26,6 +29,7 @@ pub(crate) struct Upkeep {
     pub(crate) flushes: Flushes,
     pub(crate) activity: Activity,
     pub(crate) repairs: Repairs,
+    pub(crate) comparisons: Comparisons,
     /// How fast files go between nodes.
     pub(crate) copying: Arc<Pace>,
 }
@@ -38,6 +42,7 @@ impl Upkeep {
             flushes: Flushes::default(),
             activity: Activity::default(),
             repairs: Repairs::default(),
+            comparisons: Comparisons::default(),
             copying: Arc::new(Pace::new(copied_bytes_per_s)),
         }
     }

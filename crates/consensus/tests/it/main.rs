@@ -4,6 +4,7 @@
 
 mod closed;
 mod cluster;
+mod compare;
 mod computer;
 mod crash;
 mod flush;
@@ -11,6 +12,7 @@ mod membership;
 mod memory;
 mod merge;
 mod producer;
+mod reports;
 mod restart;
 mod rollover;
 mod snapshots;

@@ -134,6 +134,30 @@ fn a_full_disk_takes_no_block_and_still_serves() {
 }
 
 #[test]
+fn the_catalog_goes_on_while_there_is_no_room_to_save_it() {
+    let computer = Computer::new();
+    computer.live(Survival::Synced, async |host| {
+        let mut producer = Producer::default();
+        producer.send_many(&host, 10).await;
+        computer.disk.set_capacity(Some(0));
+        // More changes than may wait to be saved.
+        let mut settings = host.catalog().settings.clone();
+        for change in 0..300_u32 {
+            settings.bucket_bits = Some(u8::from(change % 2 == 0));
+            host.change_settings(settings.clone()).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(!computer.disk.mount().exists(Path::new("/data/catalog/catalog")));
+        producer.check(&host).await;
+        computer.disk.set_capacity(None);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(computer.disk.mount().exists(Path::new("/data/catalog/catalog")));
+        producer.send_many(&host, 10).await;
+        producer.check(&host).await;
+    });
+}
+
+#[test]
 fn a_sole_voter_whose_log_is_rotten_refuses_its_shard_and_names_the_file() {
     let computer = Computer::new();
     let mut producer = Producer::default();

@@ -26,10 +26,19 @@ pub(crate) struct Switchboard {
     hosts: Arc<Mutex<BTreeMap<NodeId, Host>>>,
     pub(crate) installs: Arc<AtomicU64>,
     censor: Arc<Mutex<Option<Censor>>>,
+    forger: Arc<Mutex<Option<Forger>>>,
+    refusing: Arc<Mutex<Option<Refusing>>>,
+    refused: Arc<AtomicU64>,
 }
 
 /// Sees each message before it is delivered, and says whether it may be.
 type Censor = Box<dyn FnMut(NodeId, &PeerMessage) -> bool + Send>;
+
+/// Says which messages a node answers with an error.
+type Refusing = Box<dyn Fn(NodeId, &PeerMessage) -> bool + Send>;
+
+/// Sees each answer before it is delivered, and says what is delivered instead.
+type Forger = Box<dyn FnMut(NodeId, &PeerMessage, Bytes) -> Bytes + Send>;
 
 #[async_trait]
 impl PeerTransport for Switchboard {
@@ -43,12 +52,21 @@ impl PeerTransport for Switchboard {
         {
             return Err(unplugged());
         }
+        if self.refusing.lock().unwrap().as_ref().is_some_and(|refuses| refuses(to, &message)) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(PeerError::Refused("it is of a kind that is not known here".to_owned()));
+        }
         if message.kind == MessageKind::SnapshotInstall {
             self.installs.fetch_add(1, Ordering::SeqCst);
         }
+        let asked = message.clone();
         let message = PeerMessage::from_parts(message.head(), message.body).unwrap();
         let received = host.receive(ANYONE, message).await;
-        received.map_err(|error| PeerError::Refused(error.to_string()))
+        let answer = received.map_err(|error| PeerError::Refused(error.to_string()))?;
+        Ok(match &mut *self.forger.lock().unwrap() {
+            Some(forger) => forger(to, &asked, answer),
+            None => answer,
+        })
     }
 }
 
@@ -65,6 +83,29 @@ impl Switchboard {
     pub(crate) fn censor(&self, censor: impl FnMut(NodeId, &PeerMessage) -> bool + Send + 'static) {
         *self.censor.lock().unwrap() = Some(Box::new(censor));
     }
+
+    /// From now on these messages are answered with an error.
+    pub(crate) fn refuse(&self, which: impl Fn(NodeId, &PeerMessage) -> bool + Send + 'static) {
+        *self.refusing.lock().unwrap() = Some(Box::new(which));
+    }
+
+    /// How many were.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::SeqCst)
+    }
+
+    /// From now on all answers go through the hands of a forger.
+    pub(crate) fn forge(
+        &self,
+        forger: impl FnMut(NodeId, &PeerMessage, Bytes) -> Bytes + Send + 'static,
+    ) {
+        *self.forger.lock().unwrap() = Some(Box::new(forger));
+    }
+}
+
+/// How a peer asks a node what its replica held after each of the last entries.
+pub(crate) fn asks_what_was_held(message: &PeerMessage) -> bool {
+    message.kind == MessageKind::Files && message.body[..] == [2, 4]
 }
 
 /// A disk of its own for each address.

@@ -7,10 +7,13 @@
 mod raw;
 mod resolve;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(test)]
+pub(crate) use raw::AGREED;
 pub use raw::RawConfig;
 pub use resolve::ConfigError;
 
@@ -28,12 +31,15 @@ pub struct Config {
     /// The address under which other nodes reach this one, where that is not the one it listens
     /// on.
     pub advertise_peer: Option<String>,
-    /// A new data directory founds a cluster, as it does without `join`.
+    /// A new data directory founds a cluster, as it does without `join`; with it, only where none
+    /// of those nodes is of one.
     pub bootstrap: bool,
     /// Nodes of the cluster that a new data directory joins; with none it founds one.
     pub join: Vec<String>,
     /// What fails together with this node; empty: nothing is known of that.
     pub zone: String,
+    /// Keys that somebody has set, of those that the whole cluster agrees on.
+    pub said: BTreeSet<&'static str>,
     /// After how long without a sign of it a node's replicas are given to others.
     pub node_lost_after: Duration,
     /// How many nodes hold everything, where there are that many.

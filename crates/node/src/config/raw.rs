@@ -1,5 +1,6 @@
 //! The configuration as people write it: text and numbers under flat keys.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use figment::Figment;
@@ -29,7 +30,7 @@ pub struct RawConfig {
     /// `HOST:PORT` under which other nodes reach this one; empty: as `listen_peer`.
     #[serde(deserialize_with = "text")]
     pub advertise_peer: String,
-    /// Found a new cluster, if the data directory is new.
+    /// Found a new cluster, if the data directory is new and no node of `join` is of one.
     #[serde(deserialize_with = "truth")]
     pub bootstrap: bool,
     /// `HOST:PORT` of nodes of a cluster to join, if the data directory is new: a list, or text
@@ -99,6 +100,9 @@ pub struct RawConfig {
     /// Log entries kept in memory.
     #[serde(deserialize_with = "text")]
     pub wal_cache_size: String,
+    /// Which of [`AGREED`] somebody has set.
+    #[serde(skip)]
+    pub said: BTreeSet<&'static str>,
 }
 
 impl Default for RawConfig {
@@ -132,12 +136,17 @@ impl Default for RawConfig {
             wal_size: "256 MiB".to_owned(),
             wal_reserve_size: "64 MiB".to_owned(),
             wal_cache_size: "32 MiB".to_owned(),
+            said: BTreeSet::new(),
         }
     }
 }
 
 /// What leaves `window_shards` to the cluster.
 pub(super) const AUTO: &str = "auto";
+
+/// The keys that the whole cluster agrees on.
+pub(crate) const AGREED: &[&str] =
+    &["node_lost_after", "replicas", "window_shards", "window", "window_size"];
 
 /// The keys that variables set. Others with the same prefix are none of ours: an orchestrator sets
 /// some of its own for a service called varve.
@@ -223,17 +232,20 @@ impl RawConfig {
     /// When the file cannot be read, or a key is unknown or of the wrong type; the error names
     /// the key and where it was set.
     pub fn load(file: Option<&Path>, flags: impl Serialize) -> Result<Self, ConfigError> {
-        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        let mut said = Figment::new();
         if let Some(path) = file {
             if !path.is_file() {
                 return Err(ConfigError::NoFile { path: path.to_owned() });
             }
-            figment = figment.merge(Toml::file_exact(path));
+            said = said.merge(Toml::file_exact(path));
         }
-        figment
-            .merge(Env::prefixed("VARVE_").only(KEYS))
-            .merge(Serialized::defaults(flags))
+        let said =
+            said.merge(Env::prefixed("VARVE_").only(KEYS)).merge(Serialized::defaults(flags));
+        let mut config: Self = Figment::from(Serialized::defaults(Self::default()))
+            .merge(&said)
             .extract()
-            .map_err(|error| ConfigError::Form { message: error.to_string() })
+            .map_err(|error| ConfigError::Form { message: error.to_string() })?;
+        config.said = AGREED.iter().copied().filter(|key| said.contains(key)).collect();
+        Ok(config)
     }
 }

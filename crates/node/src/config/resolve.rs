@@ -62,14 +62,6 @@ pub enum ConfigError {
         /// Which to change, and why.
         remedy: &'static str,
     },
-    /// A new data directory either founds a cluster or joins one.
-    #[error(
-        "configuration keys `bootstrap` and `join`: a new node either founds a cluster or joins one; leave out `bootstrap` (--bootstrap) to join {join}, or `join` (--join) to found a new one"
-    )]
-    BootstrapAndJoin {
-        /// As it was given.
-        join: String,
-    },
     /// An address is open to others while nothing protects it.
     #[error(
         "configuration key `{key}`: {address} is reachable from other machines, and nothing is encrypted or authenticated yet; listen on 127.0.0.1, or set `insecure` (--insecure) if the network is trusted"
@@ -110,6 +102,7 @@ impl RawConfig {
             bootstrap: self.bootstrap,
             join: self.joined()?,
             zone: self.zone()?,
+            said: self.said.clone(),
             node_lost_after: duration("node_lost_after", &self.node_lost_after, LOST_BOUNDS)?,
             replicas: self.replicas()?,
             window_shards_log2: self.window_shards_log2()?,
@@ -157,9 +150,6 @@ impl RawConfig {
     }
 
     fn joined(&self) -> Result<Vec<String>, ConfigError> {
-        if self.bootstrap && !self.join.is_empty() {
-            return Err(ConfigError::BootstrapAndJoin { join: self.join.join(",") });
-        }
         self.join.iter().map(|address| peer_address("join", address)).collect()
     }
 
@@ -339,7 +329,6 @@ mod tests {
             refusal(|raw| (raw.listen_peer, raw.insecure) = ("0.0.0.0:9432".into(), true)),
             refusal(|raw| raw.join = vec!["a:9432".into(), "http://b:9432".into()]),
             refusal(|raw| raw.join = vec!["a:0".into()]),
-            refusal(|raw| (raw.join, raw.bootstrap) = (vec!["a:9432".into()], true)),
             refusal(|raw| raw.zone = "upper room".into()),
             refusal(|raw| raw.node_lost_after = "30ms".into()),
             refusal(|raw| raw.repair_rate = "1 KiB".into()),
@@ -360,7 +349,6 @@ mod tests {
             configuration key `advertise_peer`: "" is not HOST:PORT; `listen_peer` is every address of this machine, and other nodes must be told one of them, for example "10.0.0.1:9432"
             configuration key `join`: "http://b:9432" is not HOST:PORT, for example "a:9432"
             configuration key `join`: "a:0" is not HOST:PORT, for example "a:9432"
-            configuration keys `bootstrap` and `join`: a new node either founds a cluster or joins one; leave out `bootstrap` (--bootstrap) to join a:9432, or `join` (--join) to found a new one
             configuration key `zone`: "upper room" is not a name of at most 64 of A-Z a-z 0-9 . _ -
             configuration key `node_lost_after`: "30ms" is outside 1s to 7d
             configuration key `repair_rate`: "1 KiB" is outside 1 MiB to 1 TiB
@@ -399,6 +387,7 @@ mod tests {
         let flags = std::collections::BTreeMap::from([("window", "2h")]);
         let raw = RawConfig::load(Some(&file), &flags).expect("loads");
         assert_eq!((raw.window.as_str(), raw.queue_size.as_str()), ("2h", "33554432"));
+        assert_eq!(raw.said, std::collections::BTreeSet::from(["window"]));
 
         write("join = [\"a:9432\", \"b:9432\"]\n");
         let none = std::collections::BTreeMap::<&str, &str>::new();

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use metrics::{counter, gauge};
-use varve_consensus::{HostStats, RepairStats};
+use varve_consensus::{ComparisonStats, HostStats, RepairStats};
 
 use super::names::{
-    APPLY_LAG, COPIED_BYTES, COPIES, COPIES_WAITING, DAMAGED_COPIES, DISK_FULL, FLUSH_MS, FLUSHES,
-    FLUSHES_BORROWED, MERGE_READ_BYTES, MERGE_WRITTEN_BYTES, MERGES, MERGES_RUNNING, QUEUE_BATCHES,
-    QUEUE_BYTES, ROWS, SCRUBBED_BYTES, SEARCHES, SEGMENT_BYTES, SEGMENTS, SEGMENTS_WAITING, SHARDS,
-    SHARDS_LED, TAIL_BYTES, WAL_BYTES, WAL_WRITTEN_BYTES,
+    APPLY_LAG, COMPARISONS, COPIED_BYTES, COPIES, COPIES_WAITING, DAMAGED_COPIES, DIFFERENCES,
+    DISK_FULL, FLUSH_MS, FLUSHES, FLUSHES_BORROWED, MERGE_READ_BYTES, MERGE_WRITTEN_BYTES, MERGES,
+    MERGES_RUNNING, QUEUE_BATCHES, QUEUE_BYTES, ROWS, SCRUBBED_BYTES, SEARCHES, SEGMENT_BYTES,
+    SEGMENTS, SEGMENTS_WAITING, SHARDS, SHARDS_LED, TAIL_BYTES, WAL_BYTES, WAL_WRITTEN_BYTES,
 };
 
 /// What is looked up when somebody asks for metrics.
@@ -29,6 +29,8 @@ pub(crate) struct Held {
     pub shards_led: u64,
     /// Copies that come, and damage that was found.
     pub repair: RepairStats,
+    /// Comparisons of the replicas of open shards.
+    pub comparisons: ComparisonStats,
     /// Searches that run.
     pub searches_running: u64,
     /// Searches that wait for a place.
@@ -79,6 +81,8 @@ impl Held {
             (COPIED_BYTES, self.repair.copied_bytes),
             (SCRUBBED_BYTES, self.repair.scrubbed_bytes),
             (DAMAGED_COPIES, self.repair.damaged),
+            (COMPARISONS, self.comparisons.made),
+            (DIFFERENCES, self.comparisons.differences),
         ] {
             counter!(name).absolute(value);
         }

@@ -52,6 +52,8 @@ pub(super) const COPIES_WAITING: &str = "varve_copies_waiting";
 pub(super) const COPIED_BYTES: &str = "varve_copied_bytes_total";
 pub(super) const SCRUBBED_BYTES: &str = "varve_scrubbed_bytes_total";
 pub(super) const DAMAGED_COPIES: &str = "varve_damaged_copies_total";
+pub(super) const COMPARISONS: &str = "varve_replica_comparisons_total";
+pub(super) const DIFFERENCES: &str = "varve_replica_differences_total";
 
 /// Tells the recorder what each metric is.
 pub(super) fn describe() {
@@ -94,8 +96,10 @@ const COUNTERS: &[(&str, &str)] = &[
     (PEER_HANDSHAKES_REFUSED, "Connections between nodes that one of them refused."),
     (COPIES, "Copies of closed shards that came to this node, by outcome."),
     (COPIED_BYTES, "Bytes of closed shards that came to this node."),
-    (SCRUBBED_BYTES, "Bytes of closed shards that were read again to find damage."),
-    (DAMAGED_COPIES, "Copies of closed shards on this node that were found damaged."),
+    (SCRUBBED_BYTES, "Bytes of shards that were read again to find damage."),
+    (DAMAGED_COPIES, "Copies of shards on this node that were found damaged."),
+    (COMPARISONS, "Times that the replicas of an open shard that this node leads were compared."),
+    (DIFFERENCES, "Times that this found replicas that came to hold different rows."),
     (SEARCH_PAGES, "Pages that searches read."),
     (SEARCH_BYTES, "Bytes of those pages, as stored."),
     (SEARCH_ROWS, "Rows that searches looked at."),

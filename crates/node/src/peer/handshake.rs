@@ -7,6 +7,7 @@ use std::time::Duration;
 use varve_consensus::{ClusterId, Lane};
 use varve_env::Clock;
 use varve_proto::v1;
+use varve_types::limits::CLOCK_DIFFERENCE_MAX;
 use varve_types::{NodeId, TimestampNs};
 
 use super::Identity;
@@ -17,9 +18,6 @@ pub(super) const PROTOCOL_MIN: u32 = 1;
 pub(super) const PROTOCOL_MAX: u32 = 1;
 /// This version, for logs.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// How far the clocks of two nodes may be apart. Entries carry their leader's time, and windows
-/// and retention go by it.
-pub(super) const CLOCK_DIFFERENCE_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// What one side says of itself.
 #[derive(Clone, Debug)]

@@ -29,7 +29,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How large a catalog may be.
 const CATALOG_BYTES_MAX: usize = 256 << 20;
 
-/// Asks nodes in turn, for as long as it takes, until one takes this disk in.
+/// Asks nodes in turn, for as long as it takes, until one takes this disk in. One that may found a
+/// cluster itself does not insist: where nobody answers there is none yet, and `None` says so.
 ///
 /// # Errors
 ///
@@ -38,30 +39,49 @@ pub(crate) async fn join(
     env: &Env,
     seeds: &[String],
     request: &JoinRequest,
-) -> Result<Admission, String> {
+    may_found: bool,
+) -> Result<Option<Admission>, String> {
     let mut pause = PAUSE_MIN;
     let mut said = String::new();
     loop {
+        let mut anybody = false;
         for seed in seeds.iter().filter(|seed| **seed != request.address) {
             let why = match ask(env, seed, request).await {
                 Ok(admission) => {
                     let (node, cluster) = (admission.node.get(), admission.cluster);
                     tracing::info!(node, %cluster, by = seed, "taken into the cluster");
-                    return Ok(admission);
+                    return Ok(Some(admission));
                 }
-                Err(JoinError::Rejected(why)) => {
+                Err(NotIn::Never(why)) => {
                     return Err(format!("{seed} does not take this node in: {why}"));
                 }
-                Err(JoinError::Unavailable(why)) => why,
+                Err(NotIn::Yet(why)) => {
+                    anybody = true;
+                    why
+                }
+                Err(NotIn::Silent(why)) => why,
             };
             if said != why {
                 tracing::warn!(asked = seed, "not in a cluster yet: {why}; asking on");
                 said = why;
             }
         }
+        if may_found && !anybody {
+            return Ok(None);
+        }
         sleep(pause).await;
         pause = PAUSE_MAX.min(pause * 2);
     }
+}
+
+/// Why a node did not take this disk in.
+enum NotIn {
+    /// It says that it never will.
+    Never(String),
+    /// It is of a cluster, and may later.
+    Yet(String),
+    /// It does not answer as a node.
+    Silent(String),
 }
 
 /// Finds out whether the nodes that are named to a disk with an identity are of its cluster. Who does
@@ -97,8 +117,7 @@ pub(crate) async fn require_same_cluster(
     try_join_all(asked).await.map(drop)
 }
 
-async fn ask(env: &Env, seed: &str, request: &JoinRequest) -> Result<Admission, JoinError> {
-    let unavailable = |why: String| JoinError::Unavailable(why);
+async fn ask(env: &Env, seed: &str, request: &JoinRequest) -> Result<Admission, NotIn> {
     let message = v1::JoinRequest {
         cluster: request.cluster.map(|cluster| encode_u128(cluster.0)).unwrap_or_default(),
         disk: encode_u128(request.disk.0),
@@ -110,17 +129,15 @@ async fn ask(env: &Env, seed: &str, request: &JoinRequest) -> Result<Admission, 
         clock_ns: env.clock.now().get(),
         node: 0,
     };
-    match send(env, seed, message).await.map_err(unavailable)? {
+    match send(env, seed, message).await.map_err(NotIn::Silent)? {
         Outcome::Admitted(v1::Admitted { cluster, node, catalog }) => {
             let cluster = decode_u128(&cluster)
-                .ok_or_else(|| unavailable("it named no cluster: is it a node?".to_owned()))?;
+                .ok_or_else(|| NotIn::Silent("it named no cluster: is it a node?".to_owned()))?;
             let (cluster, node, disk) = (ClusterId(cluster), NodeId(node), request.disk);
             Ok(Admission { cluster, node, disk, catalog })
         }
-        Outcome::Refused(v1::JoinRefused { reason, may_pass: true }) => Err(unavailable(reason)),
-        Outcome::Refused(v1::JoinRefused { reason, may_pass: false }) => {
-            Err(JoinError::Rejected(reason))
-        }
+        Outcome::Refused(v1::JoinRefused { reason, may_pass: true }) => Err(NotIn::Yet(reason)),
+        Outcome::Refused(v1::JoinRefused { reason, may_pass: false }) => Err(NotIn::Never(reason)),
     }
 }
 

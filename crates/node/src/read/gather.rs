@@ -1,10 +1,12 @@
 //! Asking the nodes that hold shards, each for its part, and others in place of those that fail.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::time::timeout;
+use tracing::debug;
 use varve_consensus::{ReadAt, ReadPoint};
 use varve_query::limits::CELLS_MAX;
 use varve_query::{Lookup, QueryError, Records};
@@ -14,8 +16,16 @@ use super::fragment::{Asked, Fragment, Part, Reply};
 use super::search::sentence;
 use super::{ReadError, Reader};
 
-/// How long one node may take over its part before another is asked.
+/// How long one node may take over its part before it is given up for another.
 const FRAGMENT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long it may take before others are asked for its part as well. Most answers take a small
+/// fraction of this: one that does not comes from a node that hangs, or has far too much to do.
+const HEDGE_AFTER: Duration = Duration::from_secs(2);
+
+/// So many parts are asked for twice at a time. Where everything is slow, asking for it once more
+/// would only make it slower.
+pub(super) const HEDGES_MAX: usize = 4;
 
 /// What came together.
 #[derive(Debug, Default)]
@@ -31,6 +41,7 @@ pub(super) struct Gathered {
 }
 
 /// A shard that no node answered for yet.
+#[derive(Clone)]
 pub(super) struct Waiting {
     /// Where it may still be read.
     pub point: ReadPoint,
@@ -40,9 +51,20 @@ pub(super) struct Waiting {
     is_renewed: bool,
 }
 
+/// What a node answered about the shards that it was asked about.
+type Answered = (Vec<Waiting>, Result<Reply, String>);
+
 impl Waiting {
     pub(super) const fn new(point: ReadPoint) -> Self {
         Self { point, said: Vec::new(), is_renewed: false }
+    }
+
+    /// The same, to be asked of the next node; the first one becomes the last. `None` when there is
+    /// no other.
+    fn elsewhere(&self) -> Option<Self> {
+        let mut other = self.clone();
+        other.point.nodes.rotate_left(1);
+        (other.point.nodes.len() > 1).then_some(other)
     }
 
     /// Gives up on the node that is the first.
@@ -77,21 +99,54 @@ impl Reader {
             if waiting.is_empty() {
                 return Ok(gathered);
             }
-            let mut by_node: BTreeMap<NodeId, Vec<Waiting>> = BTreeMap::new();
-            for shard in std::mem::take(&mut waiting) {
-                by_node.entry(shard.point.nodes[0]).or_default().push(shard);
-            }
-            let rounds = by_node.into_iter().map(async |(node, mut shards)| {
-                shards.sort_by_key(|waiting| waiting.point.shard);
-                let of = |waiting: &Waiting| (waiting.point.shard, waiting.point.at);
-                let of_shards: Vec<_> = shards.iter().map(of).collect();
-                let fragment = Fragment { asked: asked(&of_shards), shards: of_shards };
-                (shards, self.ask(node, &fragment).await)
-            });
-            for (shards, reply) in join_all(rounds).await {
+            let parts = by_node(std::mem::take(&mut waiting)).into_iter();
+            let parts = parts.map(|(node, shards)| self.part(node, shards, &asked));
+            for (shards, reply) in join_all(parts).await.into_iter().flatten() {
                 waiting.extend(gathered.take(shards, reply)?);
             }
         }
+    }
+
+    /// Asks a node about its shards and, when that takes long, the next nodes that have them, too:
+    /// the first answer about all of them counts. This node is not asked twice: what it does not get
+    /// done in time is work, which others would have as well.
+    async fn part(
+        &self,
+        node: NodeId,
+        shards: Vec<Waiting>,
+        asked: &impl Fn(&[(ShardId, ReadAt)]) -> Asked,
+    ) -> Vec<Answered> {
+        let fragment = fragment(&shards, asked);
+        let mut first = pin!(self.ask(node, &fragment));
+        if node == self.host.node() {
+            return vec![(shards, first.await)];
+        }
+        if let Ok(reply) = timeout(HEDGE_AFTER, &mut first).await {
+            return vec![(shards, reply)];
+        }
+        let elsewhere: Option<Vec<Waiting>> = shards.iter().map(Waiting::elsewhere).collect();
+        let (Some(elsewhere), Ok(_place)) = (elsewhere, self.hedges.try_acquire()) else {
+            return vec![(shards, first.await)];
+        };
+        debug!(node = node.get(), "no answer within {HEDGE_AFTER:?}: others are asked as well");
+        tokio::select! {
+            reply = &mut first => vec![(shards, reply)],
+            Some(answered) = self.whole(elsewhere, asked) => answered,
+        }
+    }
+
+    /// Asks about all of these shards; answers only if all of them were read.
+    async fn whole(
+        &self,
+        shards: Vec<Waiting>,
+        asked: &impl Fn(&[(ShardId, ReadAt)]) -> Asked,
+    ) -> Option<Vec<Answered>> {
+        let parts = by_node(shards).into_iter().map(async |(node, shards)| {
+            let reply = self.ask(node, &fragment(&shards, asked)).await.ok()?;
+            let is_whole = reply.shards.values().all(Result::is_ok);
+            is_whole.then_some((shards, Ok(reply)))
+        });
+        join_all(parts).await.into_iter().collect()
     }
 
     async fn ask(&self, node: NodeId, fragment: &Fragment) -> Result<Reply, String> {
@@ -193,6 +248,24 @@ impl Gathered {
         self.parts.push(reply.part);
         Ok(unread)
     }
+}
+
+/// Shards by the node that is asked first, each node's in order.
+fn by_node(shards: Vec<Waiting>) -> BTreeMap<NodeId, Vec<Waiting>> {
+    let mut by_node: BTreeMap<NodeId, Vec<Waiting>> = BTreeMap::new();
+    for shard in shards {
+        by_node.entry(shard.point.nodes[0]).or_default().push(shard);
+    }
+    for shards in by_node.values_mut() {
+        shards.sort_by_key(|waiting| waiting.point.shard);
+    }
+    by_node
+}
+
+fn fragment(shards: &[Waiting], asked: &impl Fn(&[(ShardId, ReadAt)]) -> Asked) -> Fragment {
+    let of = |waiting: &Waiting| (waiting.point.shard, waiting.point.at);
+    let shards: Vec<_> = shards.iter().map(of).collect();
+    Fragment { asked: asked(&shards), shards }
 }
 
 fn without(mut shard: Waiting, why: &str) -> Waiting {

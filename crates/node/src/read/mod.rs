@@ -59,6 +59,8 @@ pub(crate) struct Reader {
     running: Arc<Semaphore>,
     waiting: Semaphore,
     fragments: Semaphore,
+    /// Parts that are asked for twice now, because a node is slow.
+    hedges: Semaphore,
     /// Memory for the records of answers, in units.
     answers: Arc<Semaphore>,
     /// What one answer may take of it, in bytes.
@@ -85,6 +87,7 @@ impl Reader {
             running: Arc::new(Semaphore::new(SEARCHES_MAX)),
             waiting: Semaphore::new(WAITING_MAX),
             fragments: Semaphore::new(FRAGMENTS_MAX),
+            hedges: Semaphore::new(gather::HEDGES_MAX),
             answers: Arc::new(Semaphore::new(answers_bytes / UNIT_BYTES)),
             answer_bytes_max: answers_bytes.min(ANSWER_BYTES_MAX),
         }

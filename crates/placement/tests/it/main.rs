@@ -5,6 +5,7 @@
 //! place 4 x 3                    the nodes of so many shards of so many replicas
 //! add 1 2                        one more replica beside these
 //! spare 1 2 3                    one replica less than these
+//! swap 1 2 3                     one for another of these, to be in more zones
 //! lead 7:1>2,3*50 8:1>2 not 4    shard:leader>successors*MiB; who is not to lead
 //! voters                         of the metadata group
 //! ```
@@ -13,8 +14,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use varve_placement::{
-    Candidate, Led, Standing, choose_addition, choose_spare, choose_transfer, metadata_voters,
-    place,
+    Candidate, Led, Standing, Swap, choose_addition, choose_spare, choose_swap, choose_transfer,
+    metadata_voters, place,
 };
 use varve_types::{NodeId, ShardId};
 
@@ -71,6 +72,10 @@ fn answer(candidates: &[Candidate], question: &str) -> String {
         }
         "add" => one(choose_addition(candidates, &nodes(rest))),
         "spare" => one(choose_spare(candidates, &nodes(rest))),
+        "swap" => choose_swap(candidates, &nodes(rest)).map_or("as it is".to_owned(), |swap| {
+            let Swap { comes, goes } = swap;
+            format!("{comes} for {goes}")
+        }),
         "lead" => {
             let (shards, unfit) = rest.split_once(" not ").unwrap_or((rest, ""));
             let shards: Vec<Led> = shards.split(' ').map(led).collect();

@@ -30,6 +30,8 @@ struct Node {
     dir: TempDir,
     network: Option<Network>,
     peers: String,
+    /// It is told to found a cluster where none of the others has one.
+    founds: bool,
     join: Vec<String>,
     server: Option<Server>,
 }
@@ -40,9 +42,10 @@ impl Node {
         let mut all = vec!["--listen-peer", &self.peers];
         all.extend(FLAGS);
         all.extend(flags.iter().map(String::as_str));
-        if join.is_empty() {
+        if self.founds {
             all.push("--bootstrap");
-        } else {
+        }
+        if !join.is_empty() {
             all.extend(["--join", &join]);
         }
         let (mut command, http, grpc);
@@ -95,12 +98,13 @@ impl Cluster {
     }
 
     fn join_in(&mut self, network: Option<Network>) -> usize {
-        let join = self.up().map(|(_, server)| server.peers().to_owned()).collect();
+        let join: Vec<String> = self.up().map(|(_, up)| up.peers().to_owned()).collect();
         let peers = match &network {
             Some(network) => format!("{}:9432", network.address),
             None => free_address(),
         };
-        let mut node = Node { dir: data_dir(), network, peers, join, server: None };
+        let founds = join.is_empty();
+        let mut node = Node { dir: data_dir(), network, peers, founds, join, server: None };
         node.start(&self.flags).unwrap_or_else(|said| panic!("it does not join:\n{said}"));
         self.nodes.push(node);
         self.nodes.len() - 1
@@ -150,6 +154,12 @@ impl Cluster {
         let node = &mut self.nodes[place];
         (node.dir, node.join) = (data_dir(), join);
         self.restart(place);
+    }
+
+    /// The same with the first node, which is told to found a cluster as it was before.
+    pub(super) fn replace_founder(&mut self) {
+        assert!(self.nodes[0].founds, "the first node founds");
+        self.replace_disk(0);
     }
 
     /// The number that the cluster gave to a node that is up.

@@ -3,10 +3,9 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
 
 use super::super::load::Load;
-use super::super::server::{Server, binary, data_dir};
+use super::super::server::{Server, data_dir};
 use super::nodes::{Cluster, free_address};
 
 /// Starts a server that must end by itself, and answers what it said.
@@ -31,17 +30,18 @@ fn an_address_that_another_node_has_is_refused() {
 }
 
 #[test]
-fn a_founder_cannot_also_join() {
-    let dir = data_dir();
-    let output = Command::new(binary())
-        .args(["server", "--bootstrap", "--join", "127.0.0.1:1", "--data-dir"])
-        .arg(dir.path())
-        .stdin(Stdio::null())
-        .output()
-        .expect("runs");
-    assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("bootstrap") && said.contains("join"), "{said}");
+fn a_founder_whose_disk_was_wiped_joins_the_cluster_that_it_founded() {
+    let mut cluster = Cluster::start(3, &["--node-lost-after", "3s"]);
+    let load = Load::start(cluster.servers(), 3);
+    load.wait_for_more(10);
+    cluster.kill(0);
+    load.redirect(cluster.servers());
+    cluster.replace_founder();
+    assert_ne!(cluster.number(0), 1, "it is another node");
+    cluster.wait_until_whole();
+    load.redirect(cluster.servers());
+    load.wait_for_more(10);
+    cluster.check(&load.stop());
 }
 
 #[test]

@@ -53,9 +53,31 @@ impl Catalog {
         }
     }
 
+    /// Decided here and not by whoever asks, who may not know of another drain that is on its way.
+    ///
+    /// Entries from before this was so were checked when they were proposed, so that only one of
+    /// two that crossed each other would have been refused: where such a one is applied anew, the
+    /// node is not emptied, which is what its operator was to be told.
     pub(super) fn set_draining(&mut self, node: NodeId, draining: bool) -> Applied {
+        if draining && !self.node(node)?.draining {
+            self.require_enough_without(node)?;
+        }
         self.node(node)?.draining = draining;
         Ok(CatalogReply::Done)
+    }
+
+    /// Whether enough nodes are left without one of them to hold everything as often as it is to be
+    /// held; if not, says what to do.
+    pub(crate) fn require_enough_without(&self, node: NodeId) -> Result<(), String> {
+        let others = self.nodes.iter().filter(|(id, other)| **id != node && other.is_usable());
+        let (left, wanted) = (others.count(), self.settings.replicas);
+        if left >= usize::try_from(wanted).unwrap_or(usize::MAX) {
+            return Ok(());
+        }
+        Err(format!(
+            "without node {node} there would be {left} nodes, and everything is to be held {wanted} \
+             times: add a node first"
+        ))
     }
 
     pub(super) fn set_lost(&mut self, node: NodeId, lost: bool) -> Applied {
@@ -87,3 +109,6 @@ impl Catalog {
         self.nodes.get_mut(&id).ok_or_else(|| format!("there is no node {id}"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,8 @@ impl Inner {
         Some(ClosedReport { shard, held: Some(held), problem: None })
     }
 
-    /// Replicas of shards that are not closed whose files or log are of no use any more.
+    /// Replicas of shards that are not closed whose files or log are of no use any more: those that
+    /// are here, and those that a majority contradicts of shards that are led here.
     pub(crate) fn broken_replicas(&self) -> Vec<(ShardId, ReplicaId)> {
         let catalog = self.catalog();
         let broken = |(shard, entry): (&ShardId, &ShardEntry)| {
@@ -70,7 +71,8 @@ impl Inner {
                 Local::Closed(_) => None,
             }
         };
-        catalog.shards.iter().filter_map(broken).collect()
+        let here = catalog.shards.iter().filter_map(broken);
+        here.chain(self.upkeep.comparisons.odd()).collect()
     }
 
     /// Whether the final merges of a closed shard fall to this node: they are made once, so that

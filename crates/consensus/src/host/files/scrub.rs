@@ -233,7 +233,7 @@ impl Inner {
     }
 
     /// Counts a copy that is damaged, and says what is done about it.
-    fn damaged(&self, shard: ShardId, damage: &str, others: &[u64]) -> ShardError {
+    pub(super) fn damaged(&self, shard: ShardId, damage: &str, others: &[u64]) -> ShardError {
         self.upkeep.repairs.count_damaged();
         let remedy = if others.is_empty() {
             "no other node holds it: restore the file from a backup and restart the node".to_owned()
@@ -243,7 +243,7 @@ impl Inner {
         ShardError::Damaged { shard, damage: damage.to_owned(), remedy }
     }
 
-    fn other_replicas(&self, shard: ShardId) -> Vec<u64> {
+    pub(super) fn other_replicas(&self, shard: ShardId) -> Vec<u64> {
         let catalog = self.catalog();
         let nodes = catalog.shards.get(&shard).into_iter().flat_map(ShardEntry::staying);
         nodes.map(|(_, node)| node).filter(|node| *node != self.node).map(NodeId::get).collect()

@@ -118,7 +118,7 @@ impl Inner {
     }
 
     /// Asks a node, which may be this one.
-    async fn ask_to(
+    pub(super) async fn ask_to(
         &self,
         shard: ShardId,
         node: NodeId,
@@ -193,7 +193,7 @@ fn hold_against_catalog(row: &mut VerifyRow, entry: &ShardEntry) {
 }
 
 /// The last entry of which all know what they held after it.
-fn last_common(states: &BTreeMap<NodeId, Vec<Applied>>) -> Option<LogIndex> {
+pub(super) fn last_common(states: &BTreeMap<NodeId, Vec<Applied>>) -> Option<LogIndex> {
     let has = |states: &Vec<Applied>, index| states.iter().any(|state| state.index == index);
     let mut candidates = states.values().next()?.iter().rev().map(|state| state.index);
     candidates.find(|index| states.values().all(|states| has(states, *index)))

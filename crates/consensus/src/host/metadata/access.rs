@@ -9,6 +9,7 @@ use varve_types::{GroupId, LogIndex, NodeId};
 
 use super::{MetadataReply, MetadataRequest};
 use crate::catalog::{Catalog, CatalogCommand, CatalogReply, staying};
+use crate::driver::NodeReport;
 use crate::errors::CatalogError;
 use crate::host::Inner;
 use crate::network::{MessageKind, PeerMessage};
@@ -129,6 +130,20 @@ impl Inner {
             }
         }
         nodes
+    }
+
+    /// Asks another node for its report: for the full one first, and then for what nodes of the
+    /// version before can say.
+    pub(crate) async fn ask_report(&self, node: NodeId) -> Result<NodeReport, String> {
+        let mut why = String::new();
+        for request in [MetadataRequest::FullReport, MetadataRequest::Report] {
+            match self.ask_node(node, request).await {
+                Ok(MetadataReply::Report(report)) => return Ok(report),
+                Ok(reply) => return Err(format!("it answered {reply:?}")),
+                Err(error) => why = error,
+            }
+        }
+        Err(why)
     }
 
     /// Asks one node about the catalog: this one, too.

@@ -6,7 +6,7 @@ use varve_types::{LogIndex, NodeId, ShardId};
 use super::{Admission, JoinRequest};
 use crate::catalog::{CatalogNews, CatalogReply, ClusterId, DiskId, NodeCard};
 use crate::codec::{CodecError, Reader, Writer};
-use crate::driver::NodeReport;
+use crate::driver::{MoreReport, NodeReport};
 
 /// From 2 on as the rest of what a cluster of many nodes says.
 const VERSION: u8 = 2;
@@ -26,6 +26,9 @@ pub(crate) enum MetadataRequest {
     Admit(JoinRequest),
     /// Roll a shard over, if you lead.
     Roll(ShardId),
+    /// The report with all that came to it later. A node of a version that does not know of it
+    /// answers an error, and [`MetadataRequest::Report`] as ever.
+    FullReport,
 }
 
 /// The answer.
@@ -68,6 +71,7 @@ impl MetadataRequest {
                 writer.u8(6);
                 writer.u64(shard.get());
             }
+            Self::FullReport => writer.u8(7),
         }
         writer.finish()
     }
@@ -81,6 +85,7 @@ impl MetadataRequest {
             4 => Self::Watch(reader.option(|reader| reader.u64().map(LogIndex))?),
             5 => Self::Admit(JoinRequest::read(&mut reader)?),
             6 => Self::Roll(ShardId(reader.u64()?)),
+            7 => Self::FullReport,
             _ => return Err(reader.impossible("kind")),
         };
         reader.end()?;
@@ -93,7 +98,10 @@ impl MetadataReply {
         let mut writer = Writer::new(VERSION);
         match self {
             Self::Report(report) => {
-                writer.u8(1);
+                writer.u8(if report.more.is_some() { 10 } else { 1 });
+                if let Some(more) = &report.more {
+                    more.write(&mut writer);
+                }
                 report.write(&mut writer);
             }
             Self::Changed(index, reply) => {
@@ -161,6 +169,10 @@ impl MetadataReply {
             7 => Self::Done,
             8 => Self::NotLeader(reader.option(|reader| reader.u64().map(NodeId))?),
             9 => Self::Failed(reader.string("reason")?),
+            10 => {
+                let more = Some(MoreReport::read(&mut reader)?);
+                Self::Report(NodeReport { more, ..NodeReport::read(&mut reader)? })
+            }
             _ => return Err(reader.impossible("kind")),
         };
         reader.end()?;
@@ -197,5 +209,32 @@ impl Admission {
             disk: DiskId(reader.u128()?),
             catalog: reader.bytes()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use varve_types::TimestampNs;
+
+    use super::*;
+
+    #[test]
+    fn a_report_says_more_only_to_those_who_ask_for_it() {
+        assert_eq!(MetadataRequest::Report.encode()[..], [2, 1]);
+        assert_eq!(MetadataRequest::FullReport.encode()[..], [2, 7]);
+        for request in [MetadataRequest::Report, MetadataRequest::FullReport] {
+            assert_eq!(MetadataRequest::decode(request.encode()), Ok(request));
+        }
+        let plain = NodeReport { stopping: true, ..NodeReport::default() };
+        let more = MoreReport { clock: TimestampNs(-5), differing: vec![ShardId(7), ShardId(9)] };
+        let full = NodeReport { more: Some(more), ..plain.clone() };
+        for (report, kind) in [(plain, 1), (full, 10)] {
+            let bytes = MetadataReply::Report(report.clone()).encode();
+            assert_eq!(bytes[..2], [2, kind]);
+            assert_eq!(MetadataReply::decode(bytes.clone()), Ok(MetadataReply::Report(report)));
+            for end in 0..bytes.len() {
+                MetadataReply::decode(bytes.slice(..end)).unwrap_err();
+            }
+        }
     }
 }

@@ -25,13 +25,17 @@ use bytes::Bytes;
 
 use super::Inner;
 use super::receive::ReceiveError;
+use crate::driver::NodeReport;
 use crate::group::GroupError;
 
 impl Inner {
     /// Answers a node's question about the catalog.
     pub(super) async fn answer_metadata(&self, body: Bytes) -> Result<Bytes, ReceiveError> {
         let reply = match MetadataRequest::decode(body)? {
-            MetadataRequest::Report => MetadataReply::Report(self.report()),
+            MetadataRequest::Report => {
+                MetadataReply::Report(NodeReport { more: None, ..self.report() })
+            }
+            MetadataRequest::FullReport => MetadataReply::Report(self.report()),
             MetadataRequest::Watch(known) => MetadataReply::News(self.wait_for_news(known).await),
             request => self.answer_as_leader(request).await,
         };
@@ -60,7 +64,7 @@ impl Inner {
                 Ok(()) => MetadataReply::Done,
                 Err(error) => MetadataReply::Failed(error.to_string()),
             }),
-            MetadataRequest::Report | MetadataRequest::Watch(_) => {
+            MetadataRequest::Report | MetadataRequest::FullReport | MetadataRequest::Watch(_) => {
                 unreachable!("BUG: every node answers {request:?}")
             }
         };

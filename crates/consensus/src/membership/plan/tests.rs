@@ -28,12 +28,35 @@ fn card(node: u64) -> NodeCard {
 
 impl World {
     fn new() -> Self {
+        Self::founded_by(card(1))
+    }
+
+    fn founded_by(node: NodeCard) -> Self {
         let (catalog, seen) = (Catalog::default(), Observations::default());
         let mut world = Self { catalog, seen, next: 0 };
-        let cluster = ClusterId(1);
-        world.apply(&CatalogCommand::Found { cluster, node: card(1), bits: 0 });
+        world.apply(&CatalogCommand::Found { cluster: ClusterId(1), node, bits: 0 });
         world.here(1);
         world
+    }
+
+    /// Nodes that join one after the other, by the zones that they are in.
+    fn in_zones(zones: &[&str]) -> Self {
+        let card = |node: u64, zone: &str| NodeCard { zone: zone.to_owned(), ..card(node) };
+        let mut world = Self::founded_by(card(1, zones[0]));
+        for (node, zone) in (2..).zip(&zones[1..]) {
+            world.apply(&CatalogCommand::AddNode { node: card(node, zone), instead_of: None });
+            world.here(node);
+            world.settle();
+        }
+        world
+    }
+
+    /// The zones of the metadata group's members.
+    fn metadata_zones(&self) -> String {
+        let zone = |node: &NodeId| self.catalog.nodes[node].zone.as_str();
+        let mut zones: Vec<&str> = self.catalog.replicas.values().map(zone).collect();
+        zones.sort_unstable();
+        zones.concat()
     }
 
     fn of(nodes: u64) -> Self {
@@ -211,6 +234,36 @@ fn nodes_that_join_come_into_the_metadata_group_and_open_shards() {
         catalog: replica 7 has come
         catalog: node 5 is to hold a replica
         catalog: replica 8 has come
+    "#]]);
+}
+
+#[test]
+fn members_of_the_metadata_group_spread_over_zones_that_come_later() {
+    let zones = |zones: &[&str]| World::in_zones(zones).metadata_zones();
+    assert_eq!(zones(&["a", "a", "a"]), "aaa");
+    assert_eq!(zones(&["a", "a", "a", "b"]), "aab");
+    assert_eq!(zones(&["a", "a", "a", "b", "b"]), "aaabb");
+    let mut world = World::in_zones(&["a", "a", "a", "b", "b", "c"]);
+    assert_eq!(world.metadata_zones(), "aabbc");
+    world.check(&expect![""]);
+
+    // Step by step: the new one comes before the other goes, and never two at once.
+    let mut world = World::in_zones(&["a", "a", "a"]);
+    let node = NodeCard { zone: "b".to_owned(), ..card(4) };
+    world.apply(&CatalogCommand::AddNode { node, instead_of: None });
+    // It does not answer yet.
+    world.gone(4, 1);
+    world.check(&expect![""]);
+    world.here(4);
+    // While a member is away, nothing is changed that need not be.
+    world.gone(2, 1);
+    world.check(&expect![""]);
+    world.here(2);
+    world.check(&expect![[r#"
+        catalog: node 4 is to hold a replica
+        catalog: replica 7 has come
+        catalog: replica 5 is to go
+        catalog: replica 5 has gone
     "#]]);
 }
 

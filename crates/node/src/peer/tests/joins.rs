@@ -20,7 +20,7 @@ async fn one_of_the_seeds_that_answers_is_enough() {
     let node = FakeNode::start(2).await;
     // Nobody listens on the first, and the second is the joiner itself.
     let seeds = ["127.0.0.1:1", "127.0.0.1:4", &node.address.to_string()].map(str::to_owned);
-    let admission = join(&Env::real(), &seeds, &request(1)).await.unwrap();
+    let admission = join(&Env::real(), &seeds, &request(1), false).await.unwrap().unwrap();
     assert_eq!(
         (admission.cluster, admission.node, admission.disk),
         (CLUSTER, NodeId(9), DiskId(1))
@@ -32,12 +32,27 @@ async fn one_of_the_seeds_that_answers_is_enough() {
 async fn a_refusal_that_stays_ends_it_and_one_that_may_pass_does_not() {
     let node = FakeNode::start(2).await;
     let seeds = [node.address.to_string()];
-    let why = join(&Env::real(), &seeds, &request(3)).await.unwrap_err();
+    let why = join(&Env::real(), &seeds, &request(3), false).await.unwrap_err();
     assert!(why.contains("127.0.0.1:4 is in use"), "{why}");
     let hour_ns = 3_600_000_000_000;
-    let why = join(&with_clock_off(hour_ns), &seeds, &request(1)).await.unwrap_err();
+    let why = join(&with_clock_off(hour_ns), &seeds, &request(1), false).await.unwrap_err();
     assert!(why.contains("let both follow a time server"), "{why}");
     let (env, not_yet) = (Env::real(), request(2));
-    let asking = join(&env, &seeds, &not_yet);
+    let asking = join(&env, &seeds, &not_yet, false);
+    assert!(timeout(Duration::from_millis(700), asking).await.is_err());
+}
+
+#[tokio::test]
+async fn a_founder_founds_where_nobody_answers_and_not_where_a_cluster_is() {
+    let node = FakeNode::start(2).await;
+    let env = Env::real();
+    let nobody = ["127.0.0.1:1".to_owned()];
+    assert!(join(&env, &nobody, &request(1), true).await.unwrap().is_none());
+    let somebody = ["127.0.0.1:1".to_owned(), node.address.to_string()];
+    let admission = join(&env, &somebody, &request(1), true).await.unwrap();
+    assert_eq!(admission.unwrap().cluster, CLUSTER);
+    // A cluster that cannot take it in just now is one all the same.
+    let not_yet = request(2);
+    let asking = join(&env, &somebody, &not_yet, true);
     assert!(timeout(Duration::from_millis(700), asking).await.is_err());
 }

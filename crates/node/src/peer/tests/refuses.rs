@@ -11,7 +11,9 @@ use varve_proto::v1::peer_service_client::PeerServiceClient;
 use varve_proto::v1::{Frame, Hello, Introduction, Part, Parts, Rejected, frame};
 use varve_types::NodeId;
 
-use super::world::{CLUSTER, FakeNode, eventually, message, peers_to, peers_with, with_clock_off};
+use super::world::{
+    CLUSTER, FakeNode, Log, eventually, message, peers_to, peers_with, with_clock_off,
+};
 use crate::peer::dial::dial;
 use crate::peer::handshake::{Check, Side, encode_u128};
 use crate::peer::{Identity, Peers};
@@ -33,6 +35,7 @@ fn assert_says(text: &str, words: &[&str]) {
 
 #[tokio::test]
 async fn another_cluster_another_node_and_another_time_are_refused_with_both_values() {
+    let log = Log::of_this_thread();
     let node = FakeNode::start(2).await;
     let peers = peers_with(node.address, ClusterId(8), Env::real());
     let why = why_not(&peers).await;
@@ -50,6 +53,13 @@ async fn another_cluster_another_node_and_another_time_are_refused_with_both_val
     assert!(close.send(TWO, message(MessageKind::Append, 1, 7, 8)).await.is_ok());
     assert_eq!(node.order(), [7]);
     assert_eq!(node.stats.handshakes_refused.load(Ordering::SeqCst), 3);
+
+    // Who refuses says so as well, each of it once.
+    let refused = log.lines_with("a peer is refused");
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    assert_says(&refused[0], &["ERROR", "node 1 is of cluster", &CLUSTER.to_string()]);
+    assert_says(&refused[1], &["ERROR", "node 3", "node 2 was called"]);
+    assert_says(&refused[2], &["ERROR", "the clock here says", "time server"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Nodes that answer messages as their bodies say.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -157,6 +158,45 @@ pub(super) fn with_clock_off(by_ns: i64) -> Env {
     let real = Env::real();
     let clock = real.clock.clone();
     Env { clock: Clock::from_fn(move || TimestampNs(clock.now().get() + by_ns)), ..real }
+}
+
+/// What the nodes of this thread log.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+
+/// A log that is kept until it is dropped.
+pub(super) struct KeptLog {
+    log: Log,
+    _kept: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    pub(super) fn of_this_thread() -> KeptLog {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        KeptLog { log, _kept: tracing::subscriber::set_default(subscriber) }
+    }
+}
+
+impl KeptLog {
+    pub(super) fn lines_with(&self, words: &str) -> Vec<String> {
+        let bytes = self.log.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A message of a shard's group whose body begins with a number.

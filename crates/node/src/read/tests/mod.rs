@@ -5,7 +5,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use varve_query::{Aggregate, Order, Search, Total, WordQuery};
 use varve_types::{NodeId, Record, ShardId};
 
@@ -162,6 +162,44 @@ fn another_holder_is_asked_in_place_of_one_that_is_gone() {
             }
             world.plug(&world.nodes[gone]);
         }
+    });
+}
+
+#[test]
+fn another_holder_is_asked_as_well_when_one_takes_long() {
+    virtual_time().block_on(async {
+        let mut world = World::new(2).await;
+        world.store(0, 10).await;
+        world.split().await;
+        world.store(2, 20).await;
+        sleep(Duration::from_secs(2)).await;
+        let all = || Search { limit: 50, ..Search::default() };
+        let me = world.nodes[0].host.node();
+        let elsewhere = || open(&world.nodes[0]).into_iter().map(|(shard, _)| shard);
+        let elsewhere = elsewhere().find(|shard| !holders(&world.nodes[0], *shard).contains(&me));
+        assert!(elsewhere.is_some(), "node {me} holds all of it: nobody else is asked");
+        let expected = world.nodes[0].reader.search(all(), STRICT).await.unwrap().result;
+        let usual = world.parts_asked_for();
+
+        // Both others hang, one for longer than anybody waits: whichever is asked first, the
+        // answer of the one that answers counts.
+        for (hangs, slow) in [(1, 2), (2, 1)] {
+            world.slow_down(&world.nodes[hangs], Duration::from_secs(3600));
+            world.slow_down(&world.nodes[slow], Duration::from_secs(3));
+            let (before, begun) = (world.parts_asked_for(), Instant::now());
+            let found = world.nodes[0].reader.search(all(), STRICT).await.unwrap().result;
+            assert_eq!((found.hits, found.total), (expected.hits.clone(), expected.total));
+            // Twice, because the records are asked for after the keys.
+            assert!(begun.elapsed() < Duration::from_secs(2 * 6), "{:?}", begun.elapsed());
+            assert!(world.parts_asked_for() > before, "nobody was asked");
+        }
+        // Nobody is asked twice who is quick enough.
+        for node in &world.nodes {
+            world.slow_down(node, Duration::from_millis(1500));
+        }
+        let before = world.parts_asked_for();
+        world.nodes[0].reader.search(all(), STRICT).await.unwrap();
+        assert!(world.parts_asked_for() - before <= usual, "{}", world.parts_asked_for() - before);
     });
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +32,10 @@ const TENANT: TenantId = TenantId(0);
 struct Switchboard {
     nodes: Mutex<BTreeMap<NodeId, Node>>,
     unplugged: Mutex<BTreeSet<NodeId>>,
+    /// How long nodes take over their parts of searches.
+    slow: Mutex<BTreeMap<NodeId, Duration>>,
+    /// How many parts were asked for.
+    asked: AtomicU64,
 }
 
 /// One node's way to the others.
@@ -55,6 +60,9 @@ impl PeerTransport for Line {
         let node = node.filter(|_| !is_cut);
         let node = node.ok_or(PeerError::Unreachable { node: to, why: "unplugged".to_owned() })?;
         let answer = if message.kind == MessageKind::Query {
+            self.switchboard.asked.fetch_add(1, Ordering::SeqCst);
+            let slow = self.switchboard.slow.lock().unwrap().get(&to).copied();
+            sleep(slow.unwrap_or_default()).await;
             node.reader.answer(message.body).await
         } else {
             node.host.receive(self.from, message).await.map_err(|error| error.to_string())
@@ -160,6 +168,16 @@ impl World {
 
     pub(super) fn unplug(&self, node: &Node) {
         self.switchboard.unplugged.lock().unwrap().insert(node.host.node());
+    }
+
+    /// Has a node take so long over its parts of searches. All else it answers as before.
+    pub(super) fn slow_down(&self, node: &Node, takes: Duration) {
+        self.switchboard.slow.lock().unwrap().insert(node.host.node(), takes);
+    }
+
+    /// How many parts of searches nodes were asked for.
+    pub(super) fn parts_asked_for(&self) -> u64 {
+        self.switchboard.asked.load(Ordering::SeqCst)
     }
 
     /// Stores batches of a few records by way of one node.

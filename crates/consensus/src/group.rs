@@ -113,7 +113,7 @@ impl Group {
 
     /// Brings the group's members closer to these, if this replica leads: who is new learns
     /// first, and votes once it has caught up; who is not named goes. Answers whether they are so
-    /// now. Changes that are under way are left alone.
+    /// now. A change that is under way is left alone; one that a leader left half done is ended.
     pub(crate) async fn seat(&self, wanted: &[(ReplicaId, NodeId)]) -> Result<bool, String> {
         if !self.leads() {
             return Ok(true);
@@ -126,8 +126,15 @@ impl Group {
             })
             .await
             .map_err(|error| error.to_string())?;
-        if effective != committed || effective.get_joint_config().len() != 1 {
+        if effective != committed {
             return Ok(false);
+        }
+        // Whoever began this change lost the lead between its two steps: nobody else takes the
+        // second, and until it is taken the group can neither change nor say who its members are.
+        if effective.get_joint_config().len() != 1 {
+            let same = ChangeMembers::AddVoterIds(BTreeSet::new());
+            let ended = self.raft.change_membership(same, false).await;
+            return ended.map(|_| false).map_err(|error| error.to_string());
         }
         let known: BTreeSet<u64> = effective.nodes().map(|(id, _)| *id).collect();
         let ids: BTreeSet<u64> = wanted.iter().map(|(id, _)| id.get()).collect();

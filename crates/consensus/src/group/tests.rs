@@ -1,19 +1,51 @@
-//! A group whose core panics.
+//! A group whose core panics, and one that was left in the middle of a change of its members.
 
+use openraft::EntryPayload;
+use openraft::storage::RaftLogStorageExt as _;
 use openraft::testing::log::StoreBuilder as _;
 
 use super::*;
 use crate::log_store::tests::Builder;
 use crate::network::NoPeers;
+use crate::raft_types::{Entry, Membership, log_id};
 use crate::upkeep::Pace;
+
+/// The only replica of a group, on this log.
+async fn alone(log: LogStore, machine: Machine) -> Group {
+    let (transport, pace) = (Arc::new(NoPeers), Arc::new(Pace::new(1)));
+    let links = Links { group: GroupId::CATALOG, from: ReplicaId(1), transport, pace };
+    let clock = varve_env::Env::real().clock;
+    Group::start(GroupId::CATALOG, links, log, machine, clock).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_change_of_members_that_was_left_half_done_is_ended() {
+    let (_wal, mut log, machine) = Builder.build().await.unwrap();
+    // The first of two steps: both the old and the new members must agree to all.
+    let (one, place) = (BTreeSet::from([1]), BTreeMap::from([(1, Place(NodeId(1)))]));
+    let joint = Membership::new(vec![one.clone(), one], place).unwrap();
+    let payload = EntryPayload::Membership(joint);
+    log.blocking_append([Entry { log_id: log_id(0, 0), payload }]).await.unwrap();
+    let group = alone(log, machine).await;
+    group.elect_if_alone().await.unwrap();
+    let seats = [(ReplicaId(1), NodeId(1))];
+    let ended = async {
+        while group.settled_voters().is_empty() {
+            // It is refused until the replica leads.
+            let _ = group.seat(&seats).await;
+            sleep(RETRY).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
+    assert_eq!(group.seat(&seats).await, Ok(true));
+    assert_eq!(group.settled_voters(), BTreeSet::from([ReplicaId(1)]));
+    group.shutdown().await;
+}
 
 #[tokio::test]
 async fn a_core_that_panicked_has_stopped_and_leads_nothing() {
     let (_wal, log, machine) = Builder.build().await.unwrap();
-    let (transport, pace) = (Arc::new(NoPeers), Arc::new(Pace::new(1)));
-    let links = Links { group: GroupId::CATALOG, from: ReplicaId(1), transport, pace };
-    let clock = varve_env::Env::real().clock;
-    let group = Group::start(GroupId::CATALOG, links, log, machine, clock).await.unwrap();
+    let group = alone(log, machine).await;
     group.initialize(vec![(ReplicaId(1), NodeId(1))]).await.unwrap();
     while !group.leads() {
         sleep(RETRY).await;

@@ -23,7 +23,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Subcommands {
     /// Have clients work while faults are brought, then check everything
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Check a history again
     Check {
         /// A file `history.edn`
@@ -44,7 +44,7 @@ enum Subcommands {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Subcommands::Run(arguments) => begin(arguments),
+        Subcommands::Run(arguments) => begin(&arguments),
         Subcommands::Check { history, plot } => check_again(&history, plot.as_deref()),
         Subcommands::Nemeses => {
             list();
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 /// Whether all was well.
-fn begin(arguments: RunArguments) -> Result<bool, Failure> {
+fn begin(arguments: &RunArguments) -> Result<bool, Failure> {
     if arguments.wants_own_network() && !db::is_own() && db::why_not().is_none() {
         return Err(db::begin_in_own(&std::env::current_exe()?));
     }

@@ -83,7 +83,7 @@ mod tests {
         std::fs::write(&path, whole).expect("written");
         std::fs::write(folder.path().join("LOCK"), []).expect("written");
         let found = files(folder.path()).expect("listed");
-        assert_eq!(found, [path.clone()]);
+        assert_eq!(found, std::slice::from_ref(&path));
         let random = &mut StdRng::seed_from_u64(1);
         assert!(flip_one(&found, random).expect("flipped").is_some());
         let flipped = std::fs::read(&path).expect("read");

@@ -54,7 +54,7 @@ pub(super) const IDENTITY: Target = Target {
     name: "identity_file",
     run: |input| {
         let mut script = Script::new(input);
-        let name = if script.byte() % 2 == 0 { "node" } else { "disk" };
+        let name = if script.byte().is_multiple_of(2) { "node" } else { "disk" };
         identify(name, script.rest());
     },
     mend: Some(|input| {

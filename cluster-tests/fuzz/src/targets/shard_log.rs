@@ -72,7 +72,7 @@ fn apply(input: &[u8]) {
 
 /// The first byte says whether the shard is a successor.
 fn origin(script: &mut Script<'_>) -> Origin {
-    if script.byte() % 2 == 0 { Origin::First } else { Origin::Successor }
+    if script.byte().is_multiple_of(2) { Origin::First } else { Origin::Successor }
 }
 
 fn open(disk: &SimDisk, origin: Origin) -> Result<Shard, varve_shard::OpenError> {

@@ -92,7 +92,7 @@ impl Forger<'_> {
             let kind = if (1..=REMOVE).contains(&kind) { kind } else { APPEND };
             self.record(kind, &salt, &mut file);
         }
-        if self.script.byte() % 2 == 0 {
+        if self.script.byte().is_multiple_of(2) {
             file.resize(CAPACITY as usize, 0);
         }
         file

@@ -8,7 +8,6 @@ use toml::Table;
 use varve_fuzz::TARGETS;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the source is files")]
 fn each_target_has_a_program_and_each_program_a_target() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("libfuzzer");
     let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("the manifest is there");

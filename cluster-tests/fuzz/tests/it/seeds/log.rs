@@ -41,7 +41,8 @@ async fn write(disk: &SimDisk) {
     for number in 1..=60u64 {
         let place = (number % 3) as usize;
         let group = wal.group(GroupId::from_number(number % 3 + 1));
-        let _ = group.save_vote(Bytes::from(format!("vote {number}")));
+        // It is saved also when nobody waits for it.
+        drop(group.save_vote(Bytes::from(format!("vote {number}"))));
         let payload = Bytes::from(vec![number as u8; 20 + 20 * (number % 16) as usize]);
         group.append(vec![(LogIndex(next[place]), payload)], |outcome| {
             outcome.expect("is written");

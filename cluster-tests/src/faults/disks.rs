@@ -52,13 +52,9 @@ pub struct FullDisks(pub Episodes);
 
 impl Hazard for FullDisks {
     fn plan(&self, hosts: &Hosts, rng: &mut StdRng) -> Plan {
-        let mut plan = Plan::new();
-        for episode in self.0.draw(rng) {
-            let node = hosts.any_node(rng);
-            plan.push((episode.start, Action::Capacity { node: node.clone(), bytes: Some(0) }));
-            plan.push((episode.end, Action::Capacity { node, bytes: None }));
-        }
-        plan
+        self.0.of_one_node(hosts, rng, |node, _| {
+            [Some(0), None].map(|bytes| Action::Capacity { node: node.clone(), bytes })
+        })
     }
 }
 
@@ -79,15 +75,10 @@ impl Default for SlowDisks {
 
 impl Hazard for SlowDisks {
     fn plan(&self, hosts: &Hosts, rng: &mut StdRng) -> Plan {
-        let mut plan = Plan::new();
-        for episode in self.episodes.draw(rng) {
-            let node = hosts.any_node(rng);
-            let shortest = self.job_max / 50;
-            let job = Some(rng.random_range(shortest..self.job_max));
-            plan.push((episode.start, Action::SlowDisk { node: node.clone(), job }));
-            plan.push((episode.end, Action::SlowDisk { node, job: None }));
-        }
-        plan
+        self.episodes.of_one_node(hosts, rng, |node, rng| {
+            let job = rng.random_range(self.job_max / 50..self.job_max);
+            [Some(job), None].map(|job| Action::SlowDisk { node: node.clone(), job })
+        })
     }
 }
 

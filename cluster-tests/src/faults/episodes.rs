@@ -6,6 +6,8 @@ use std::time::Duration;
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::{Action, Hosts, Plan};
+
 /// Something is wrong for a while, again and again.
 #[derive(Clone, Debug)]
 pub struct Episodes {
@@ -28,6 +30,22 @@ impl Default for Episodes {
 }
 
 impl Episodes {
+    /// Draws episodes of one node each: what `strike` says begins them, and what it says ends them.
+    pub(crate) fn of_one_node(
+        &self,
+        hosts: &Hosts,
+        rng: &mut StdRng,
+        strike: impl Fn(String, &mut StdRng) -> [Action; 2],
+    ) -> Plan {
+        let mut plan = Plan::new();
+        for episode in self.draw(rng) {
+            let [begin, end] = strike(hosts.any_node(rng), rng);
+            plan.push((episode.start, begin));
+            plan.push((episode.end, end));
+        }
+        plan
+    }
+
     /// Draws their beginnings and ends.
     pub(crate) fn draw(&self, rng: &mut StdRng) -> Vec<Range<Duration>> {
         let mut drawn = Vec::new();

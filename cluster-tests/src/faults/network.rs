@@ -48,15 +48,11 @@ impl Default for Delays {
 
 impl Hazard for Delays {
     fn plan(&self, hosts: &Hosts, rng: &mut StdRng) -> Plan {
-        let mut plan = Plan::new();
-        for episode in self.episodes.draw(rng) {
-            let node = hosts.any_node(rng);
-            let shortest = self.latency_max / 20;
-            let latency_max = Some(rng.random_range(shortest..self.latency_max));
-            plan.push((episode.start, Action::Delay { node: node.clone(), latency_max }));
-            plan.push((episode.end, Action::Delay { node, latency_max: None }));
-        }
-        plan
+        self.episodes.of_one_node(hosts, rng, |node, rng| {
+            let longest = rng.random_range(self.latency_max / 20..self.latency_max);
+            [Some(longest), None]
+                .map(|latency_max| Action::Delay { node: node.clone(), latency_max })
+        })
     }
 }
 

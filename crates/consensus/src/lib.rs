@@ -37,8 +37,8 @@ mod runtime;
 mod upkeep;
 
 pub use catalog::{
-    Catalog, Closed, ClusterId, DiskId, FilesDigest, Finished, Node, Settings, ShardEntry,
-    ShardState, Window,
+    Catalog, Closed, ClusterId, DiskId, FilesDigest, Finished, Incarnation, Node, Settings,
+    ShardEntry, ShardState, Starts, Window,
 };
 pub use codec::CodecError;
 pub use errors::{CatalogError, ProposeError, ReadError, RollError, ShardError, StartError};

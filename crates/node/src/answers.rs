@@ -19,7 +19,7 @@ pub(crate) struct Answers {
 #[async_trait]
 impl Receive for Answers {
     fn identity(&self) -> Identity {
-        Identity { cluster: self.host.cluster(), node: self.host.node() }
+        Identity::of(&self.host)
     }
 
     fn check_peer(&self, from: NodeId) -> Result<(), String> {

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use varve_consensus::{Host, JoinRequest, NewDisk, Settings, draw_disk, has_identity};
 use varve_env::Env;
 
-use crate::peer::{self, Addresses, Identity, join};
+use crate::peer::{self, Directory, Identity, join};
 use crate::{Config, NodeError};
 
 /// How long to wait before a change of the settings is tried again.
@@ -25,7 +25,7 @@ pub(crate) async fn new_disk(
     env: &Env,
     config: &Config,
     address: &str,
-    addresses: &Addresses,
+    directory: &Directory,
 ) -> Result<NewDisk, NodeError> {
     if config.join.is_empty() || has_identity(env, &config.data_dir).await? {
         return Ok(NewDisk::Found);
@@ -39,7 +39,7 @@ pub(crate) async fn new_disk(
     };
     let joined = join(env, &config.join, &request, config.bootstrap).await;
     let Some(admission) = joined.map_err(NodeError::Join)? else { return Ok(NewDisk::Found) };
-    addresses.set(admission.addresses()?);
+    directory.set_addresses(admission.addresses()?);
     Ok(NewDisk::Join(admission))
 }
 
@@ -54,15 +54,15 @@ pub(crate) async fn require_same_cluster(
     host: &Host,
     address: &str,
 ) -> Result<(), NodeError> {
-    let identity = Identity { cluster: host.cluster(), node: host.node() };
+    let identity = Identity::of(host);
     let same = peer::require_same_cluster(env, &config.join, identity, address).await;
     same.map_err(NodeError::Join)
 }
 
-/// Keeps the addresses of peers as the catalog has them, until the node stops.
-pub(crate) async fn follow_addresses(
+/// Keeps what is known of peers as the catalog has it, until the node stops.
+pub(crate) async fn follow_nodes(
     host: Host,
-    addresses: Addresses,
+    directory: Directory,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut catalog = host.watch_catalog();
@@ -70,7 +70,9 @@ pub(crate) async fn follow_addresses(
         let nodes = catalog.borrow_and_update().nodes.clone();
         // Before the first is known, who admitted this node has told more.
         if !nodes.is_empty() {
-            addresses.set(nodes.into_iter().map(|(id, node)| (id, node.address)).collect());
+            nodes.iter().for_each(|(id, node)| directory.note_start(*id, node.incarnation));
+            let addresses = nodes.into_iter().map(|(id, node)| (id, node.address));
+            directory.set_addresses(addresses.collect());
         }
         tokio::select! {
             changed = catalog.changed() => if changed.is_err() { return },

@@ -12,7 +12,7 @@ use varve_env::Env;
 use varve_env::network::Listener;
 
 use crate::answers::Answers;
-use crate::peer::{Addresses, Identity, PeerStats, Peers, serve};
+use crate::peer::{Directory, Identity, PeerStats, Peers, serve};
 use crate::read::Reader;
 use crate::{NodeError, membership};
 
@@ -33,15 +33,16 @@ impl PeerPort {
         env: &Env,
         (address, listener): (SocketAddr, Listener),
         transport: Peers,
-        addresses: Addresses,
+        directory: Directory,
         (host, reader): (&Host, &Arc<Reader>),
         stats: &Arc<PeerStats>,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(membership::follow_addresses(host.clone(), addresses, stopped.clone()));
-        transport.introduce(Identity { cluster: host.cluster(), node: host.node() });
+        tokio::spawn(membership::follow_nodes(host.clone(), directory.clone(), stopped.clone()));
+        transport.introduce(Identity::of(host));
         let answers = Arc::new(Answers { host: host.clone(), reader: Arc::clone(reader) });
-        let serving = serve(listener, env.clone(), answers, Arc::clone(stats), stopped);
+        let world = (env.clone(), directory);
+        let serving = serve(listener, world, answers, Arc::clone(stats), stopped);
         let served = tokio::spawn(serving);
         Self { address, transport, stop, served }
     }

@@ -15,7 +15,7 @@ use varve_wal::{RecoveryReport, Wal, WalOptions};
 use crate::data_dir;
 use crate::gateway::{Budget, Gateway};
 use crate::listen::{HttpListener, connections};
-use crate::peer::{Addresses, PeerStats, Peers};
+use crate::peer::{Directory, PeerStats, Peers};
 use crate::peer_port::PeerPort;
 use crate::read::Reader;
 use crate::remembered::{CataloguePlace, RememberedShards};
@@ -84,9 +84,14 @@ impl Node {
         say_what_was_recovered(&report);
         let address = config.advertise_peer.clone().unwrap_or_else(|| peer.0.to_string());
         let advertised = address.clone();
-        let (addresses, peer_stats) = (Addresses::default(), Arc::<PeerStats>::default());
-        let new_disk = membership::new_disk(&env, &config, &address, &addresses).await?;
-        let transport = Peers::new(env.clone(), addresses.clone(), Arc::clone(&peer_stats));
+        let (directory, peer_stats) = (Directory::default(), Arc::<PeerStats>::default());
+        let new_disk = membership::new_disk(&env, &config, &address, &directory).await?;
+        let transport = Peers::new(
+            env.clone(),
+            directory.clone(),
+            Arc::clone(&peer_stats),
+            Arc::clone(&on_fatal),
+        );
         varve_consensus::tick_together();
         let host = Host::start(HostOptions {
             env: env.clone(),
@@ -106,7 +111,7 @@ impl Node {
         membership::require_same_cluster(&env, &config, &host, &advertised).await?;
         let reader = Arc::new(Reader::new(host.clone(), env.clone(), config.search_bytes));
         let answering = (&host, &reader);
-        let peers = PeerPort::open(&env, peer, transport, addresses, answering, &peer_stats);
+        let peers = PeerPort::open(&env, peer, transport, directory, answering, &peer_stats);
         membership::agree_on_settings(&host, &config).await?;
         let remembered =
             RememberedShards::open(&env, catalogue, &config.data_dir, host.clone()).await?;

@@ -2,9 +2,10 @@
 
 use varve_types::HashRange;
 
-/// More buckets than this would make blocks small without spreading the work any better.
-const BITS_MAX: u8 = 10;
-const _: () = assert!(BITS_MAX <= HashRange::BITS_MAX);
+/// The bits of the finest buckets that a window may have: more of them would make blocks small
+/// without spreading the work any better.
+pub const BUCKET_BITS_MAX: u8 = 10;
+const _: () = assert!(BUCKET_BITS_MAX <= HashRange::BITS_MAX);
 
 /// A window that would be full early is cut at most this many times finer than its nodes ask for.
 const LOAD_BITS_MAX: u8 = 2;
@@ -31,10 +32,10 @@ pub fn bucket_bits(nodes: usize, load: WindowLoad) -> u8 {
         return 0;
     }
     let wanted = nodes.saturating_mul(2).checked_next_power_of_two().unwrap_or(usize::MAX);
-    let bits = u8::try_from(wanted.ilog2()).unwrap_or(BITS_MAX).min(BITS_MAX);
+    let bits = u8::try_from(wanted.ilog2()).unwrap_or(BUCKET_BITS_MAX).min(BUCKET_BITS_MAX);
     let room = |bits: u8| load.shard_bytes_max.max(1).saturating_mul(1 << bits);
     let finer = (0..LOAD_BITS_MAX).take_while(|more| load.bytes > room(bits + more)).count();
-    (bits + u8::try_from(finer).unwrap_or(0)).min(BITS_MAX)
+    (bits + u8::try_from(finer).unwrap_or(0)).min(BUCKET_BITS_MAX)
 }
 
 #[cfg(test)]
@@ -51,7 +52,7 @@ mod tests {
             let buckets = 1usize << bucket_bits(nodes, CALM);
             assert!((nodes * 2..nodes * 4).contains(&buckets), "{nodes} nodes, {buckets} buckets");
         }
-        assert_eq!(bucket_bits(usize::MAX, CALM), BITS_MAX);
+        assert_eq!(bucket_bits(usize::MAX, CALM), BUCKET_BITS_MAX);
     }
 
     #[test]

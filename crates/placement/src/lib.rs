@@ -9,7 +9,7 @@ mod buckets;
 mod leaders;
 mod replicas;
 
-pub use buckets::{WindowLoad, bucket_bits};
+pub use buckets::{BUCKET_BITS_MAX, WindowLoad, bucket_bits};
 pub use leaders::{Led, choose_transfer};
 pub use replicas::{
     Candidate, PlacementError, Standing, Swap, choose_addition, choose_replicas, choose_spare,

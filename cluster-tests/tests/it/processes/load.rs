@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -116,10 +117,19 @@ impl Sent {
 
     /// Checks that the server answers with every row of every batch once, and nothing else.
     pub(super) fn check(&self, server: &Server) {
+        self.check_beside(server, &[]);
+    }
+
+    /// The same beside other rows: messages, each with how often it may be there.
+    pub(super) fn check_beside(&self, server: &Server, others: &[(&str, RangeInclusive<u32>)]) {
         let mut found = BTreeMap::new();
         for log in server.all("") {
             let message = log["message"].as_str().expect("text").to_owned();
             *found.entry(message).or_insert(0_u32) += 1;
+        }
+        for (message, times) in others {
+            let count = found.remove(*message).unwrap_or(0);
+            assert!(times.contains(&count), "{message:?} is there {count} times, not {times:?}");
         }
         let mut missing = Vec::new();
         for (producer, &batches) in self.batches.iter().enumerate() {

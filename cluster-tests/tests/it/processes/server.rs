@@ -141,12 +141,27 @@ impl Server {
         assert!(self.child.wait().expect("it ends").success(), "it ends with success on SIGTERM");
     }
 
+    /// Waits until it ends by itself, which must be with a failure; answers what it said.
+    pub(super) fn wait_for_end(mut self) -> String {
+        let begun = now();
+        loop {
+            match self.child.try_wait().expect("it can be waited for") {
+                Some(status) => {
+                    assert!(!status.success(), "it failed");
+                    return self.said();
+                }
+                None if begun.elapsed() > ANSWER_LIMIT => panic!("still there:\n{}", self.said()),
+                None => pause(Duration::from_millis(50)),
+            }
+        }
+    }
+
     pub(super) fn get(&self, path_and_query: &str) -> Answer {
         self.try_get(path_and_query).expect("the server answers")
     }
 
     pub(super) fn try_get(&self, path_and_query: &str) -> Result<Answer, ureq::Error> {
-        answer(agent(ANSWER_LIMIT).get(format!("{}{path_and_query}", self.http)).call()?)
+        try_get(&self.http, path_and_query, ANSWER_LIMIT)
     }
 
     pub(super) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -229,6 +244,11 @@ impl Drop for Server {
     }
 }
 
+/// Asks a server that may be down, for at most so long.
+pub(super) fn try_get(http: &str, path: &str, limit: Duration) -> Result<Answer, ureq::Error> {
+    answer(agent(limit).get(format!("{http}{path}")).call()?)
+}
+
 pub(super) fn post_to(
     http: &str,
     path: &str,
@@ -267,6 +287,12 @@ fn answer(response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Er
     let status = response.status().as_u16();
     let body = response.into_body().with_config().limit(1 << 30).read_to_string()?;
     Ok(Answer { status, body, retry_after, content_type, allow })
+}
+
+/// One metric, by its name with labels.
+pub(super) fn metric(metrics: &Answer, name: &str) -> u64 {
+    let value = metrics.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name}")).parse().expect("a whole number")
 }
 
 /// A text as a value in a URL's query.

@@ -140,9 +140,14 @@ impl Footer {
         Ok(footer)
     }
 
-    /// Every group must have the columns that every row has.
+    /// Every group must have the columns that every row has. The places of a block's rows are known
+    /// only once it is in the log: a segment made of it is given them.
     fn check_columns(&self) -> Result<(), Malformed> {
         let segment = self.kind == TableKind::Segment;
+        let is_place = |id: &ColumnId| id.is_always_present(true) && !id.is_always_present(false);
+        if !segment && self.columns.iter().any(is_place) {
+            return Err("the footer of a block has a column that segments alone have".into());
+        }
         for id in ColumnId::FIXED.iter().filter(|id| id.is_always_present(segment)) {
             let place = self.columns.binary_search(id).ok();
             let held = |pages: &Vec<PageEntry>| {

@@ -8,7 +8,7 @@
 //!
 //! Lists stand behind their count, ids are u64, texts stand behind their length. Version 1 knew
 //! clusters of one node only: neither disks, versions and lost nodes, nor replicas that come and leave,
-//! nor final files.
+//! nor final files. Version 2 did not know of starts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,15 +19,17 @@ use varve_types::{
 };
 
 use super::{
-    Catalog, Closed, ClusterId, DiskId, FilesDigest, Finished, NextIds, Node, Settings, ShardEntry,
-    ShardState, Window,
+    Catalog, Closed, ClusterId, DiskId, FilesDigest, Finished, Incarnation, NextIds, Node,
+    Settings, ShardEntry, ShardState, Window,
 };
 use crate::codec::{CodecError, Reader, Writer};
 
 /// The version of catalogs and of their commands.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 /// The first version of clusters of many nodes.
 const NODES_VERSION: u8 = 2;
+/// The first version that knows nodes' starts.
+pub(super) const STARTS_VERSION: u8 = 3;
 
 impl Catalog {
     pub(crate) fn encode(&self) -> Bytes {
@@ -43,6 +45,7 @@ impl Catalog {
             writer.bytes(node.version.as_bytes());
             writer.u128(node.disk.0);
             writer.bool(node.lost);
+            writer.u64(node.incarnation.0);
         });
         write_replicas(&mut writer, &self.replicas);
         write_some(&mut writer, &self.coming);
@@ -72,13 +75,16 @@ impl Catalog {
                 let id = NodeId(reader.u64()?);
                 let (address, zone) = (reader.string("address")?, reader.string("zone")?);
                 let draining = reader.bool("draining")?;
-                let (mut version, mut disk, mut lost) = Default::default();
+                let (mut version, mut disk, mut lost, mut incarnation) = Default::default();
                 if reader.version() >= NODES_VERSION {
                     version = reader.string("version")?;
                     disk = DiskId(reader.u128()?);
                     lost = reader.bool("lost")?;
                 }
-                Ok((id, Node { address, zone, version, disk, draining, lost }))
+                if reader.version() >= STARTS_VERSION {
+                    incarnation = Incarnation(reader.u64()?);
+                }
+                Ok((id, Node { address, zone, version, disk, incarnation, draining, lost }))
             })?,
             replicas: read_replicas(&mut reader)?,
             coming: read_some(&mut reader)?,

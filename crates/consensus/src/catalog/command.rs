@@ -5,9 +5,10 @@ use bytes::Bytes;
 use varve_types::{GroupId, HashRange, NodeId, ReplicaId, ShardId};
 
 use super::codec::{
-    VERSION, read_closed, read_range, read_settings, write_closed, write_range, write_settings,
+    STARTS_VERSION, VERSION, read_closed, read_range, read_settings, write_closed, write_range,
+    write_settings,
 };
-use super::{Closed, ClusterId, DiskId, FilesDigest, Settings};
+use super::{Closed, ClusterId, DiskId, FilesDigest, Settings, Starts};
 use crate::codec::{CodecError, Reader, Writer};
 
 /// One change of the catalog.
@@ -18,8 +19,8 @@ pub(crate) enum CatalogCommand {
     /// Takes in a node. The same disk twice is the same node. `instead_of` is the node that had
     /// the address and is no longer found there.
     AddNode { node: NodeCard, instead_of: Option<NodeId> },
-    /// A node says where it is now, and what it runs.
-    Announce { id: NodeId, node: NodeCard },
+    /// A node says where it is now, what it runs, and which of its starts this is.
+    Announce { id: NodeId, node: NodeCard, starts: Starts },
     /// Says whether a node is to be emptied.
     SetDraining { node: NodeId, draining: bool },
     /// Says whether a node counts as gone for good.
@@ -84,8 +85,7 @@ impl CatalogCommand {
                 writer.option(*instead_of, |writer, node| writer.u64(node.get()));
             }
             Self::SetDraining { node, draining } => {
-                writer.u8(3);
-                writer.u64(node.get());
+                write_ids(&mut writer, 3, &[node.get()]);
                 writer.bool(*draining);
             }
             Self::Set(settings) => {
@@ -106,9 +106,10 @@ impl CatalogCommand {
                 write_ids(&mut writer, 8, &[shard.get()]);
                 write_closed(&mut writer, closed);
             }
-            Self::Announce { id, node } => {
+            Self::Announce { id, node, starts } => {
                 write_ids(&mut writer, 9, &[id.get()]);
                 node.write(&mut writer);
+                starts.write(&mut writer);
             }
             Self::SetLost { node, lost } => {
                 write_ids(&mut writer, 10, &[node.get()]);
@@ -176,7 +177,15 @@ impl CatalogCommand {
             6 => Self::Sealed { shard: shard(reader)? },
             7 => Self::Opened { shard: shard(reader)? },
             8 => Self::Closed { shard: shard(reader)?, closed: read_closed(reader)? },
-            9 => Self::Announce { id: node(reader)?, node: NodeCard::read(reader)? },
+            9 => Self::Announce {
+                id: node(reader)?,
+                node: NodeCard::read(reader)?,
+                starts: if reader.version() < STARTS_VERSION {
+                    Starts::default()
+                } else {
+                    Starts::read(reader)?
+                },
+            },
             10 => Self::SetLost { node: node(reader)?, lost: reader.bool("lost")? },
             11 => Self::RemoveNode { node: node(reader)? },
             12 => Self::AddReplica { group: group(reader)?, node: node(reader)? },

@@ -8,6 +8,7 @@ mod apply;
 mod codec;
 mod command;
 mod feed;
+mod starts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,6 +22,7 @@ use varve_types::{
 pub(crate) use apply::CatalogReply;
 pub(crate) use command::{CatalogCommand, NodeCard, SuccessorPlan};
 pub(crate) use feed::{CatalogFeed, CatalogNews, Change};
+pub use starts::{Incarnation, Starts};
 
 /// A cluster's identity, drawn when it is founded: nodes of two clusters never talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +96,8 @@ pub struct Node {
     pub version: String,
     /// The number that its disk drew before it joined: asking again is not another node.
     pub disk: DiskId,
+    /// Its last start that the cluster was told of.
+    pub incarnation: Incarnation,
     /// Whether it is being emptied.
     pub draining: bool,
     /// Whether it has been gone for so long that what it held is replaced.

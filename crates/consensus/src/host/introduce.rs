@@ -1,5 +1,5 @@
 //! What a node does once it is up: it makes sure that its catalog is not an old one, and tells the
-//! cluster where it is and what it runs, if that has changed.
+//! cluster where it is, what it runs, and that it has started.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,11 +39,17 @@ impl Inner {
         if self.is_announced() {
             return;
         }
-        let announcing = CatalogCommand::Announce { id: self.node, node: self.card.clone() };
+        let (id, node, starts) = (self.node, self.card.clone(), self.starts);
+        let announcing = CatalogCommand::Announce { id, node, starts };
         match self.change(&announcing).await {
             Ok(_) => info!(address = self.card.address, "the cluster knows where this node is"),
             Err(CatalogError::Refused(why)) => {
-                warn!("the cluster does not take this node's address: {why}");
+                warn!("the cluster does not take what this node says of itself: {why}");
+                let known = self.catalog_now().await.ok();
+                let known = known.and_then(|known| Some(known.nodes.get(&self.node)?.incarnation));
+                if known.is_some_and(|known| !self.starts.continues(known)) {
+                    (self.on_fatal)(&why);
+                }
                 sleep(REFUSED_RETRY).await;
             }
             // Nobody who could take it is there yet.
@@ -58,5 +64,6 @@ impl Inner {
         let Some(node) = catalog.nodes.get(&self.node) else { return true };
         let card = &self.card;
         (&node.address, &node.zone, &node.version) == (&card.address, &card.zone, &card.version)
+            && node.incarnation == self.starts.this
     }
 }

@@ -6,6 +6,7 @@ mod files;
 mod flush;
 mod forward;
 mod identity;
+mod incarnation;
 mod introduce;
 mod leave;
 mod local;
@@ -47,7 +48,7 @@ pub use stats::HostStats;
 pub use status::{ReplicaStatus, ShardStatus};
 pub use write::BlockCommit;
 
-use crate::catalog::{Catalog, CatalogFeed, ClusterId, NodeCard};
+use crate::catalog::{Catalog, CatalogFeed, ClusterId, NodeCard, Starts};
 use crate::driver::{Clocks, Liveness};
 use crate::network::{Links, PeerTransport};
 use crate::upkeep::Upkeep;
@@ -174,6 +175,7 @@ pub(crate) struct Inner {
     feed: Arc<CatalogFeed>,
     seat: metadata::Seat,
     card: NodeCard,
+    starts: Starts,
     liveness: Liveness,
     clocks: Clocks,
     /// Whether the catalog was confirmed since the start.
@@ -252,6 +254,12 @@ impl Host {
     #[must_use]
     pub fn node(&self) -> NodeId {
         self.0.inner.node
+    }
+
+    /// Which of its starts this is.
+    #[must_use]
+    pub fn starts(&self) -> Starts {
+        self.0.inner.starts
     }
 
     /// The cluster it belongs to.

@@ -13,11 +13,12 @@ use varve_types::{GroupId, NodeId, ReplicaId};
 use varve_wal::Wal;
 
 use super::identity::{self, Identity};
+use super::incarnation;
 use super::introduce::introduce;
 use super::metadata::{self, Admission, SeatFile};
 use super::read::Loads;
 use super::{Handle, Host, HostOptions, Inner, NewDisk, files, merge, supervise};
-use crate::catalog::{Catalog, CatalogCommand, CatalogFeed, ClusterId, NodeCard};
+use crate::catalog::{Catalog, CatalogCommand, CatalogFeed, ClusterId, NodeCard, Starts};
 use crate::driver::{Clocks, Liveness};
 use crate::errors::StartError;
 use crate::group::Group;
@@ -47,6 +48,7 @@ impl Host {
     /// refused on its own, and [`Host::status`] says why.
     pub async fn start(options: HostOptions) -> Result<Self, StartError> {
         let Beginning { identity, seat, founds, catalog } = begin(&options).await?;
+        let starts = incarnation::begin(&options.env, &options.dir, identity.node).await?;
         let feed = Arc::new(CatalogFeed::new(catalog));
         let settings = &options.settings;
         let upkeep = Arc::new(Upkeep::new(settings.tail_bytes, settings.repair_bytes_per_s));
@@ -70,7 +72,7 @@ impl Host {
             Some(group) => become_leader_if_alone(group).await?,
             None => false,
         };
-        let inner = Arc::new(assemble(options, identity, feed, group, upkeep));
+        let inner = Arc::new(assemble(options, (identity, starts), feed, group, upkeep));
         inner.reconcile().await;
         if alone {
             inner.wait_until_leading().await;
@@ -94,7 +96,7 @@ impl Host {
 
 fn assemble(
     options: HostOptions,
-    identity: Identity,
+    (identity, starts): (Identity, Starts),
     feed: Arc<CatalogFeed>,
     group: Option<Group>,
     upkeep: Arc<Upkeep>,
@@ -115,6 +117,7 @@ fn assemble(
         feed,
         seat: metadata::Seat::new(group.map(Arc::new)),
         card,
+        starts,
         liveness: Liveness::default(),
         clocks: Clocks::default(),
         catalog_is_fresh: AtomicBool::new(false),

@@ -11,6 +11,9 @@ pub struct HostStats {
     pub merges: MergeStats,
     /// Tails written out.
     pub flushes: FlushStats,
+    /// Snapshots that replicas took over from their leaders, because those had purged what came
+    /// before.
+    pub snapshots: u64,
     /// Encoded bytes of blocks in memory, of all shards.
     pub tail_bytes: u64,
     /// Entries that are committed and not applied here yet: of the shard where it is most.
@@ -29,6 +32,7 @@ impl Host {
         let locals: Vec<Local> = super::lock(&inner.shards).values().cloned().collect();
         let mut stats = HostStats {
             flushes: inner.upkeep.flushes.stats(),
+            snapshots: inner.upkeep.repairs.snapshots(),
             tail_bytes: inner.upkeep.tails.held(),
             ..HostStats::default()
         };

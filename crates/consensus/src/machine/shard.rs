@@ -299,6 +299,7 @@ impl ShardMachine {
             let what = "a shard's snapshot of another position than it claims";
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
+        self.home.upkeep.repairs.count_snapshot();
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ pub(crate) struct Repairs {
     copied_bytes: AtomicU64,
     scrubbed_bytes: AtomicU64,
     damaged: AtomicU64,
+    snapshots: AtomicU64,
     asked: Notify,
     suspects: Mutex<BTreeSet<ShardId>>,
     suspected: Notify,
@@ -123,6 +124,15 @@ impl Repairs {
 
     pub(crate) fn count_damaged(&self) {
         self.damaged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_snapshot(&self) {
+        self.snapshots.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Snapshots of open shards that replicas here took over.
+    pub(crate) fn snapshots(&self) -> u64 {
+        self.snapshots.load(Ordering::Relaxed)
     }
 
     pub(crate) fn stats(&self) -> RepairStats {

@@ -9,7 +9,8 @@ use super::names::{
     APPLY_LAG, COMPARISONS, COPIED_BYTES, COPIES, COPIES_WAITING, DAMAGED_COPIES, DIFFERENCES,
     DISK_FULL, FLUSH_MS, FLUSHES, FLUSHES_BORROWED, MERGE_READ_BYTES, MERGE_WRITTEN_BYTES, MERGES,
     MERGES_RUNNING, QUEUE_BATCHES, QUEUE_BYTES, ROWS, SCRUBBED_BYTES, SEARCHES, SEGMENT_BYTES,
-    SEGMENTS, SEGMENTS_WAITING, SHARDS, SHARDS_LED, TAIL_BYTES, WAL_BYTES, WAL_WRITTEN_BYTES,
+    SEGMENTS, SEGMENTS_WAITING, SHARDS, SHARDS_LED, SNAPSHOTS, TAIL_BYTES, WAL_BYTES,
+    WAL_WRITTEN_BYTES,
 };
 
 /// What is looked up when somebody asks for metrics.
@@ -78,6 +79,7 @@ impl Held {
             (WAL_WRITTEN_BYTES, self.wal_written_bytes),
             (MERGE_READ_BYTES, merges.bytes_in),
             (MERGE_WRITTEN_BYTES, merges.bytes_out),
+            (SNAPSHOTS, self.shards_in_numbers.snapshots),
             (COPIED_BYTES, self.repair.copied_bytes),
             (SCRUBBED_BYTES, self.repair.scrubbed_bytes),
             (DAMAGED_COPIES, self.repair.damaged),

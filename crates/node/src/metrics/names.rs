@@ -47,6 +47,7 @@ pub(super) const PEER_BYTES: &str = "varve_peer_request_bytes_total";
 pub(super) const PEER_CONNECTIONS: &str = "varve_peer_connections_total";
 pub(super) const PEER_HANDSHAKES_REFUSED: &str = "varve_peer_handshakes_refused_total";
 pub(super) const SHARDS_LED: &str = "varve_shards_led";
+pub(super) const SNAPSHOTS: &str = "varve_snapshots_installed_total";
 pub(super) const COPIES: &str = "varve_copies_total";
 pub(super) const COPIES_WAITING: &str = "varve_copies_waiting";
 pub(super) const COPIED_BYTES: &str = "varve_copied_bytes_total";
@@ -94,6 +95,7 @@ const COUNTERS: &[(&str, &str)] = &[
     (PEER_BYTES, "Bytes of the bodies of those requests, by lane and direction."),
     (PEER_CONNECTIONS, "Connections made to peers, by lane."),
     (PEER_HANDSHAKES_REFUSED, "Connections between nodes that one of them refused."),
+    (SNAPSHOTS, "Snapshots of open shards that replicas here took over from their leaders."),
     (COPIES, "Copies of closed shards that came to this node, by outcome."),
     (COPIED_BYTES, "Bytes of closed shards that came to this node."),
     (SCRUBBED_BYTES, "Bytes of shards that were read again to find damage."),

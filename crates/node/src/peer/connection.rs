@@ -15,8 +15,8 @@ use varve_types::NodeId;
 use super::assembly::{Assembly, Malformed};
 use super::call::Calls;
 use super::dial::dial;
-use super::handshake::{Check, Refusal, Side, check_node, encode_lane};
-use super::{CONNECT_LIMIT, Identity};
+use super::handshake::{Check, Refusal, Side, check_node, check_start, encode_lane};
+use super::{CONNECT_LIMIT, Directory, Identity};
 
 /// Where a connection goes.
 #[derive(Clone, Debug)]
@@ -40,8 +40,12 @@ pub(super) enum Ended {
     Connect(String),
     #[error("no handshake within {CONNECT_LIMIT:?}")]
     TooSlow,
+    /// By this node.
     #[error("{0}")]
     Refused(Refusal),
+    /// By the other one.
+    #[error("{0}")]
+    Rejected(Refusal),
     #[error("the connection broke: {}", .0.message())]
     Broken(#[from] Status),
     #[error("the node sent what is no message: {0}")]
@@ -70,12 +74,12 @@ impl Connection {
     /// Connects, and carries messages until the connection ends. Says when it is welcome.
     pub(super) async fn run(
         self: &Arc<Self>,
-        env: &Env,
+        (env, directory): (&Env, &Directory),
         me: Identity,
         target: &Target,
         on_welcome: impl FnOnce(),
     ) -> Ended {
-        let opened = timeout(CONNECT_LIMIT, self.open(env, me, target)).await;
+        let opened = timeout(CONNECT_LIMIT, self.open((env, directory), me, target)).await;
         let mut replies = match opened {
             Ok(Ok(replies)) => replies,
             Ok(Err(ended)) => return ended,
@@ -91,7 +95,7 @@ impl Connection {
 
     async fn open(
         self: &Arc<Self>,
-        env: &Env,
+        (env, directory): (&Env, &Directory),
         me: Identity,
         target: &Target,
     ) -> Result<Streaming<Frame>, Ended> {
@@ -112,7 +116,9 @@ impl Connection {
         let mut client = PeerServiceClient::new(channel);
         let mut replies = client.exchange(frames).await?.into_inner();
         let first = replies.message().await?.ok_or(Ended::Closed)?;
-        welcomed(&here, target.node, first.content).map_err(Ended::Refused)?;
+        let there = welcomed(first.content)?;
+        let checked = check(&here, &there, target.node, directory);
+        checked.map_err(Ended::Refused)?;
         Ok(replies)
     }
 
@@ -134,20 +140,28 @@ impl Connection {
     }
 }
 
-/// Whether the first frame of the other side is a welcome by the node that is meant.
-fn welcomed(here: &Side, meant: NodeId, first: Option<frame::Content>) -> Result<(), Refusal> {
+/// Who welcomes this node with the first frame of the other side.
+fn welcomed(first: Option<frame::Content>) -> Result<Side, Ended> {
     match first {
         Some(frame::Content::Welcome(Welcome { introduction })) => {
-            let there = Side::decode(introduction)?;
-            here.check(&there)?;
-            check_node(there.identity.node, meant)
+            Side::decode(introduction).map_err(Ended::Refused)
         }
         Some(frame::Content::Rejected(Rejected { check, reason })) => {
-            Err(Refusal { check: Check::from_number(check), reason })
+            Err(Ended::Rejected(Refusal { check: Check::from_number(check), reason }))
         }
-        _ => Err(Refusal {
+        _ => Err(Ended::Refused(Refusal {
             check: Check::Form,
             reason: "the other side answered no handshake: is it a node of Varve?".to_owned(),
-        }),
+        })),
     }
+}
+
+/// Whether the other side is the node that is meant. It is the process found at that node's
+/// address, so that a start which is not known yet is its only one.
+fn check(here: &Side, there: &Side, meant: NodeId, directory: &Directory) -> Result<(), Refusal> {
+    here.check(there)?;
+    check_node(there.identity.node, meant)?;
+    check_start(there.identity, directory.last_start(meant))?;
+    directory.note_start(meant, there.identity.starts.this);
+    Ok(())
 }

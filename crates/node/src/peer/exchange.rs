@@ -11,25 +11,27 @@ use futures::Stream;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, coop::unconstrained};
 use tonic::{Status, Streaming};
-use varve_consensus::{CodecError, Lane, PeerMessage};
+use varve_consensus::{CodecError, Incarnation, Lane, PeerMessage};
 use varve_proto::v1::{Frame, frame};
 use varve_types::NodeId;
 
-use super::Receive;
 use super::assembly::{Assembly, Malformed, Whole};
 use super::outbox::{Flow, Outbox, Outgoing};
 use super::stats::{PeerStats, add};
+use super::{Directory, Receive};
 
 /// Who calls.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
     pub(super) node: NodeId,
+    pub(super) start: Incarnation,
     pub(super) lane: Lane,
 }
 
 /// The called side of a connection.
 pub(super) struct Exchange {
     caller: Caller,
+    directory: Directory,
     receiver: Arc<dyn Receive>,
     stats: Arc<PeerStats>,
     outbox: Outbox,
@@ -50,6 +52,8 @@ enum Ended {
     OtherLane,
     #[error("the caller is no member any more: {0}")]
     NoMember(String),
+    #[error("another process is this node by now")]
+    Superseded,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
@@ -88,9 +92,14 @@ impl Drop for Request {
 }
 
 impl Exchange {
-    pub(super) fn new(caller: Caller, receiver: Arc<dyn Receive>, stats: Arc<PeerStats>) -> Self {
+    pub(super) fn new(
+        caller: Caller,
+        directory: Directory,
+        receiver: Arc<dyn Receive>,
+        stats: Arc<PeerStats>,
+    ) -> Self {
         let (outbox, running) = (Outbox::default(), Mutex::default());
-        Self { caller, receiver, stats, outbox, running }
+        Self { caller, directory, receiver, stats, outbox, running }
     }
 
     /// Answers what comes, until the caller or this node ends it. The stream is the replies.
@@ -145,7 +154,11 @@ impl Exchange {
             let Some(frame::Content::Parts(parts)) = frame.content else {
                 return Err(Malformed::NoParts.into());
             };
-            self.receiver.check_peer(self.caller.node).map_err(Ended::NoMember)?;
+            let Caller { node, start, .. } = self.caller;
+            self.receiver.check_peer(node).map_err(Ended::NoMember)?;
+            if start < self.directory.last_start(node) && start != Incarnation::default() {
+                return Err(Ended::Superseded);
+            }
             for part in parts.parts {
                 if part.cancelled {
                     assembly.forget(part.request);
@@ -166,7 +179,7 @@ impl Exchange {
     async fn answer(self: &Arc<Self>, whole: Whole) -> Result<(), Ended> {
         let Whole { request, head, body, .. } = whole;
         let message = PeerMessage::from_parts(head, body)?;
-        let Caller { node, lane } = self.caller;
+        let Caller { node, lane, .. } = self.caller;
         if message.kind.lane() != lane {
             return Err(Ended::OtherLane);
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message;
-use varve_consensus::{ClusterId, PeerMessage};
+use varve_consensus::{ClusterId, PeerMessage, Starts};
 use varve_proto::v1::{Frame, Hello, frame};
 use varve_types::{NodeId, TimestampNs};
 
@@ -46,7 +46,11 @@ pub fn introductions(bytes: Bytes) {
     let _ = check_node(NodeId(1), NodeId(hello.to));
     if let Ok(there) = Side::decode(hello.introduction) {
         let here = Side {
-            identity: Identity { cluster: ClusterId(1), node: NodeId(1) },
+            identity: Identity {
+                cluster: ClusterId(1),
+                node: NodeId(1),
+                starts: Starts::default(),
+            },
             protocol_min: PROTOCOL_MIN,
             protocol_max: PROTOCOL_MAX,
             version: String::new(),

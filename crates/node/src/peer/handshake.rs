@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use varve_consensus::{ClusterId, Lane};
+use varve_consensus::{ClusterId, Incarnation, Lane, Starts};
 use varve_env::Clock;
 use varve_proto::v1;
 use varve_types::limits::CLOCK_DIFFERENCE_MAX;
@@ -45,6 +45,8 @@ pub(super) enum Check {
     Protocol = 5,
     /// The clocks agree.
     Clock = 6,
+    /// No other process is this node.
+    Start = 7,
 }
 
 /// Why two nodes do not talk.
@@ -57,7 +59,8 @@ pub(super) struct Refusal {
 
 impl Check {
     pub(super) fn from_number(number: u32) -> Self {
-        let all = [Self::Cluster, Self::Node, Self::Member, Self::Protocol, Self::Clock];
+        let all =
+            [Self::Cluster, Self::Node, Self::Member, Self::Protocol, Self::Clock, Self::Start];
         all.into_iter().find(|check| *check as u32 == number).unwrap_or(Self::Form)
     }
 }
@@ -92,7 +95,14 @@ impl Side {
         let message = message.ok_or_else(|| malformed("nothing is there"))?;
         let cluster = decode_u128(&message.cluster).ok_or_else(|| malformed("its cluster"))?;
         Ok(Self {
-            identity: Identity { cluster: ClusterId(cluster), node: NodeId(message.node) },
+            identity: Identity {
+                cluster: ClusterId(cluster),
+                node: NodeId(message.node),
+                starts: Starts {
+                    this: Incarnation(message.start),
+                    before: Some(message.start_before).filter(|&no| no > 0).map(Incarnation),
+                },
+            },
             protocol_min: message.protocol_min,
             protocol_max: message.protocol_max,
             version: message.version,
@@ -101,9 +111,12 @@ impl Side {
     }
 
     pub(super) fn encode(self) -> v1::Introduction {
+        let Identity { cluster, node, starts } = self.identity;
         v1::Introduction {
-            cluster: encode_u128(self.identity.cluster.0),
-            node: self.identity.node.get(),
+            cluster: encode_u128(cluster.0),
+            node: node.get(),
+            start: starts.this.0,
+            start_before: starts.before.unwrap_or_default().0,
             protocol_min: self.protocol_min,
             protocol_max: self.protocol_max,
             version: self.version,
@@ -146,6 +159,22 @@ pub(super) fn check_node(called: NodeId, meant: NodeId) -> Result<(), Refusal> {
         format!(
             "this address is that of node {called}, but node {meant} was called: two nodes have one \
              address, or node {meant} has moved; give each node its own `advertise_peer`"
+        ),
+    )
+}
+
+/// Whether a node may have gone on from its last start that is known here to the one that it says.
+pub(super) fn check_start(there: Identity, known: Incarnation) -> Result<(), Refusal> {
+    if there.starts.continues(known) {
+        return Ok(());
+    }
+    let node = there.node;
+    refuse(
+        Check::Start,
+        format!(
+            "node {node} has been started since on another disk: the data directory of this process \
+             is a copy of what it was; to run one node more, start it on an empty data directory with \
+             --join"
         ),
     )
 }

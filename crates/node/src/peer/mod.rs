@@ -1,7 +1,7 @@
 //! How nodes reach one another: connections, the handshake, and messages cut into pieces.
 //!
 //! ```text
-//!             hello: cluster, node, protocols, version, clock, lane
+//!             hello: cluster, node, its start, protocols, version, clock, lane
 //!   caller  ─────────────────────────────────────────────────────►  called
 //!             welcome: the same of the other side   or   rejected
 //!           ◄─────────────────────────────────────────────────────
@@ -21,16 +21,17 @@
 //! own connection. This module does not look into messages, nor does it know who is a member:
 //! [`Receive`] is asked.
 
-mod addresses;
 mod assembly;
 mod budget;
 mod call;
 mod connection;
 mod dial;
+mod directory;
 mod exchange;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod handshake;
+mod identify;
 mod join;
 mod outbox;
 mod preface;
@@ -45,10 +46,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use varve_consensus::{Admission, ClusterId, JoinError, JoinRequest, PeerMessage};
+use varve_consensus::{Admission, ClusterId, Host, JoinError, JoinRequest, PeerMessage, Starts};
 use varve_types::NodeId;
 
-pub(crate) use addresses::Addresses;
+pub(crate) use directory::Directory;
 pub(crate) use join::{join, require_same_cluster};
 pub(crate) use service::serve;
 pub(crate) use stats::PeerStats;
@@ -70,6 +71,13 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 pub(crate) struct Identity {
     pub cluster: ClusterId,
     pub node: NodeId,
+    pub starts: Starts,
+}
+
+impl Identity {
+    pub(crate) fn of(host: &Host) -> Self {
+        Self { cluster: host.cluster(), node: host.node(), starts: host.starts() }
+    }
 }
 
 /// What answers the messages of peers.

@@ -10,19 +10,24 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
+use varve_consensus::Incarnation;
 use varve_env::Env;
 use varve_env::network::Listener;
 use varve_proto::v1::peer_service_server::{PeerService, PeerServiceServer};
-use varve_proto::v1::{Frame, Hello, JoinRequest, JoinResponse, Rejected, Welcome, frame};
+use varve_proto::v1::{
+    Frame, Hello, IdentifyRequest, Introduction, JoinRequest, JoinResponse, Rejected, Welcome,
+    frame,
+};
 use varve_types::NodeId;
 
 use super::dial::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_LIMIT, WINDOW_BYTES};
 use super::exchange::{Caller, Exchange};
-use super::handshake::{Check, Refusal, Side, check_node, decode_lane};
+use super::handshake::{Check, Refusal, Side, check_node, check_start, decode_lane};
+use super::identify::check_alone;
 use super::preface::PeerSocket;
 use super::said::Said;
 use super::stats::{PeerStats, add};
-use super::{CONNECT_LIMIT, Receive, join};
+use super::{CONNECT_LIMIT, Directory, Identity, Receive, join};
 use crate::NodeError;
 use crate::listen;
 
@@ -36,6 +41,7 @@ type Frames = Pin<Box<dyn Stream<Item = Result<Frame, Status>> + Send>>;
 /// The service on the peer port.
 pub(super) struct PeerApi {
     env: Env,
+    directory: Directory,
     receiver: Arc<dyn Receive>,
     stats: Arc<PeerStats>,
     said: Said<Check>,
@@ -49,13 +55,13 @@ pub(super) struct PeerApi {
 /// When the transport fails as a whole; a broken connection is no error.
 pub(crate) async fn serve(
     listener: Listener,
-    env: Env,
+    (env, directory): (Env, Directory),
     receiver: Arc<dyn Receive>,
     stats: Arc<PeerStats>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), NodeError> {
     let said = Said::default();
-    let api = PeerApi { env, receiver, stats, said, stopped: stopped.clone() };
+    let api = PeerApi { env, directory, receiver, stats, said, stopped: stopped.clone() };
     let incoming = listen::sockets(listener)
         .map(|(socket, peer)| Ok::<_, std::io::Error>(PeerSocket::new(socket, peer)));
     Server::builder()
@@ -90,7 +96,8 @@ impl PeerService for PeerApi {
                 let welcome = Frame { content: Some(frame::Content::Welcome(welcome)) };
                 let first = futures::stream::once(async { Ok(welcome) });
                 let receiver = Arc::clone(&self.receiver);
-                let exchange = Exchange::new(caller, receiver, Arc::clone(&self.stats));
+                let directory = self.directory.clone();
+                let exchange = Exchange::new(caller, directory, receiver, Arc::clone(&self.stats));
                 let replies = exchange.start(frames, self.stopped.clone());
                 Ok(Response::new(Box::pin(first.chain(replies.map(Ok)))))
             }
@@ -106,6 +113,13 @@ impl PeerService for PeerApi {
                 Ok(Response::new(Box::pin(futures::stream::once(async { Ok(rejected) }))))
             }
         }
+    }
+
+    async fn identify(
+        &self,
+        _request: Request<IdentifyRequest>,
+    ) -> Result<Response<Introduction>, Status> {
+        Ok(Response::new(Side::here(self.receiver.identity(), &self.env.clock).encode()))
     }
 
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
@@ -138,6 +152,7 @@ impl PeerApi {
             check_node(me.node, NodeId(to))?;
             let lane = decode_lane(lane)?;
             self.check_member(node).await?;
+            self.check_process(there.identity).await?;
             Ok(lane)
         };
         let lane = checked.await.map_err(|refusal| (node, refusal))?;
@@ -147,7 +162,8 @@ impl PeerApi {
             version = there.version,
             "connected"
         );
-        Ok((Caller { node, lane }, Welcome { introduction: Some(here.encode()) }))
+        let start = there.identity.starts.this;
+        Ok((Caller { node, start, lane }, Welcome { introduction: Some(here.encode()) }))
     }
 
     async fn check_member(&self, node: NodeId) -> Result<(), Refusal> {
@@ -159,5 +175,17 @@ impl PeerApi {
                 Err(reason) => return Err(Refusal { check: Check::Member, reason }),
             }
         }
+    }
+
+    /// Whether the caller is the only process that is its node. One that was started since the last
+    /// that is known here is looked for at the node's address, where the one before may still run.
+    async fn check_process(&self, there: Identity) -> Result<(), Refusal> {
+        let known = self.directory.last_start(there.node);
+        check_start(there, known)?;
+        if known != Incarnation::default() && there.starts.this > known {
+            check_alone(&self.env, &self.directory, there).await?;
+        }
+        self.directory.note_start(there.node, there.starts.this);
+        Ok(())
     }
 }

@@ -15,11 +15,12 @@ use varve_types::NodeId;
 
 use super::budget::Budget;
 use super::connection::{Connection, Ended, Target};
-use super::handshake::Check;
+use super::handshake::{Check, Refusal};
 use super::outbox::Flow;
 use super::said::Said;
 use super::stats::{PeerStats, add};
-use super::{Addresses, CONNECT_LIMIT, Identity, MESSAGE_BYTES_MAX};
+use super::{CONNECT_LIMIT, Directory, Identity, MESSAGE_BYTES_MAX};
+use crate::server::OnFatal;
 
 /// The pause after the first attempt that failed; it doubles with each.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -35,7 +36,8 @@ pub(crate) struct Peers(Arc<Shared>);
 
 struct Shared {
     env: Env,
-    addresses: Addresses,
+    directory: Directory,
+    on_fatal: OnFatal,
     me: watch::Sender<Option<Identity>>,
     ways: Mutex<Ways>,
     said: Said<Trouble>,
@@ -83,11 +85,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Peers {
-    /// A transport that waits with every message until it is told who this node is.
-    pub(crate) fn new(env: Env, addresses: Addresses, stats: Arc<PeerStats>) -> Self {
+    /// A transport that waits with every message until it is told who this node is. A peer may say
+    /// that another process is this node: it must not go on then.
+    pub(crate) fn new(
+        env: Env,
+        directory: Directory,
+        stats: Arc<PeerStats>,
+        on_fatal: OnFatal,
+    ) -> Self {
         let (me, _) = watch::channel(None);
         let (ways, said) = (Mutex::default(), Said::default());
-        Self(Arc::new(Shared { env, addresses, me, ways, said, stats }))
+        Self(Arc::new(Shared { env, directory, on_fatal, me, ways, said, stats }))
     }
 
     /// Says who this node is.
@@ -188,7 +196,7 @@ impl Shared {
             return Ok((Arc::clone(connection), failed));
         }
         let (node, lane) = way.target;
-        let address = self.addresses.of(node).ok_or("its address is not known here")?;
+        let address = self.directory.address_of(node).ok_or("its address is not known here")?;
         if let Some(failed) = &state.failed
             && failed.address == address
             && Instant::now() < failed.until
@@ -214,7 +222,8 @@ impl Shared {
                 tracing::info!(peer = target.node.get(), "the peer is reached again");
             }
         };
-        let ended = connection.run(&self.env, me, target, on_welcome).await;
+        let world = (&self.env, &self.directory);
+        let ended = connection.run(world, me, target, on_welcome).await;
         let why = ended.to_string();
         if connection.calls.ended().is_none() {
             self.say(target, &ended);
@@ -242,7 +251,8 @@ impl Shared {
         let Target { node, address, lane } = target;
         let (peer, lane) = (node.get(), lane.name());
         match ended {
-            Ended::Refused(refusal) => {
+            Ended::Rejected(Refusal { check: Check::Start, reason }) => (self.on_fatal)(reason),
+            Ended::Refused(refusal) | Ended::Rejected(refusal) => {
                 add(&self.stats.handshakes_refused, 1);
                 if self.said.is_news(*node, Trouble::Refused(refusal.check)) {
                     tracing::error!(peer, address, "no connection to the peer: {refusal}");

@@ -83,6 +83,8 @@ pub(super) fn introductions() -> Vec<Vec<u8>> {
         protocol_max: 1,
         version: "0.1.0".to_owned(),
         clock_ns: 1,
+        start: 9,
+        start_before: 5,
     };
     let hello = Hello { introduction: Some(introduction), to: 1, lane: 1 };
     vec![hello.encode_to_vec(), Hello::default().encode_to_vec()]

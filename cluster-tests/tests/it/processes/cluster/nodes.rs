@@ -1,6 +1,7 @@
 //! The nodes of a cluster: each a process with a data directory and a fixed port for its peers.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -146,6 +147,43 @@ impl Cluster {
     pub(super) fn restart(&mut self, place: usize) {
         let node = &mut self.nodes[place];
         node.start(&self.flags).unwrap_or_else(|said| panic!("no start:\n{said}"));
+    }
+
+    /// The same with more flags, this once.
+    pub(super) fn restart_with(&mut self, place: usize, more: &[&str]) {
+        let more = more.iter().map(|&flag| flag.to_owned());
+        let flags: Vec<String> = self.flags.iter().cloned().chain(more).collect();
+        let node = &mut self.nodes[place];
+        node.start(&flags).unwrap_or_else(|said| panic!("no start:\n{said}"));
+    }
+
+    /// Starts a process on a data directory that another has, or had. It must end by itself;
+    /// answers what it said.
+    pub(super) fn start_second(dir: &Path) -> String {
+        let peers = free_address();
+        let mut flags = vec!["--listen-peer", &peers];
+        flags.extend(FLAGS);
+        match Server::try_start(dir, &flags) {
+            Ok(server) => server.wait_for_end(),
+            Err(said) => said,
+        }
+    }
+
+    /// Copies the data directory of a node, which may run.
+    pub(super) fn copy_of(&self, place: usize) -> TempDir {
+        let copy = data_dir();
+        let from = self.nodes[place].dir.path().join(".");
+        let copied = Command::new("cp").arg("-a").arg(from).arg(copy.path()).status();
+        assert!(copied.expect("cp runs").success(), "a copy of a data directory");
+        copy
+    }
+
+    /// Starts a node that is down on a copy of its data, elsewhere; answers what was copied.
+    pub(super) fn move_disk(&mut self, place: usize) -> TempDir {
+        let copy = self.copy_of(place);
+        let left = std::mem::replace(&mut self.nodes[place].dir, copy);
+        self.restart_elsewhere(place);
+        left
     }
 
     /// Starts a node that is down on an empty disk, at the address that it had.

@@ -1,6 +1,7 @@
 //! Nodes restart, shards roll over and logs are purged while clients write.
 
 use super::super::load::Load;
+use super::super::server::metric;
 use super::nodes::Cluster;
 
 #[test]
@@ -74,12 +75,28 @@ fn a_node_that_was_away_while_the_log_was_purged_is_given_the_files() {
     load.wait_for_more(10);
     let sent = load.stop();
     cluster.check(&sent);
-    let metrics = cluster.node(2).get("/metrics").body;
-    let came = |line: &&str| {
-        line.starts_with("varve_peer_request_bytes_total")
-            && line.contains("\"files\"")
-            && line.contains("\"received\"")
-    };
-    let came = metrics.lines().find(came).expect("a counter");
-    assert!(!came.ends_with(" 0"), "it was given no files: {came}");
+    let installed = metric(&cluster.node(2).get("/metrics"), "varve_snapshots_installed_total");
+    assert!(installed > 0, "it had all that it lacked from the log");
+}
+
+#[test]
+fn a_node_that_comes_back_at_the_address_of_another_is_told_so_and_serves_when_it_has_its_own() {
+    let mut cluster = Cluster::start(3, &[]);
+    let load = Load::start(cluster.servers(), 2);
+    load.wait_for_more(10);
+    let taken = cluster.node(1).peers().to_owned();
+    cluster.kill(2);
+    load.redirect(cluster.servers());
+    cluster.restart_with(2, &["--advertise-peer", &taken]);
+    let said = "does not take what this node says of itself";
+    cluster.wait("it is told that the address is taken", |_| {
+        cluster.node(2).said().lines().any(|line| line.contains(said) && line.contains(&taken))
+    });
+    load.wait_for_more(10);
+    cluster.kill(2);
+    cluster.restart(2);
+    cluster.wait_until_whole();
+    load.redirect(cluster.servers());
+    load.wait_for_more(10);
+    cluster.check(&load.stop());
 }

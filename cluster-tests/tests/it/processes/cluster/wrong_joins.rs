@@ -79,6 +79,32 @@ fn a_disk_that_was_wiped_comes_back_at_its_address_as_a_new_node() {
 }
 
 #[test]
+fn of_two_processes_on_copies_of_one_data_directory_one_ends_with_an_error_on_both_sides() {
+    let mut cluster = Cluster::start(3, &[]);
+    let load = Load::start(cluster.servers(), 3);
+    load.wait_for_more(10);
+    let copy = cluster.copy_of(2);
+    let (node, address) = (cluster.number(2), cluster.node(2).peers().to_owned());
+    let said = Cluster::start_second(copy.path());
+    let why = format!("node {node} runs already, at {address}");
+    assert!(said.contains(&format!("FATAL: {why}")), "{said}");
+    let refused = format!("a peer is refused: {why}");
+    assert!(cluster.servers().any(|server| server.said().contains(&refused)), "the other side");
+    load.wait_for_more(10);
+    // A disk that was moved is the node, and what it was copied from is none any more.
+    cluster.kill(2);
+    load.redirect(cluster.servers());
+    let left = cluster.move_disk(2);
+    cluster.wait_until_whole();
+    let said = Cluster::start_second(left.path());
+    assert!(said.contains("FATAL: ") && said.contains("is a copy of what it was"), "{said}");
+    load.redirect(cluster.servers());
+    load.wait_for_more(10);
+    cluster.wait_until_whole();
+    cluster.check(&load.stop());
+}
+
+#[test]
 fn garbage_on_the_peer_port_ends_that_connection_and_nothing_else() {
     let cluster = Cluster::start(2, &[]);
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 4096], b"PRI * HTTP/2.0\r\n\r\nSM\r\n"]

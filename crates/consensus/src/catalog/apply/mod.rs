@@ -7,6 +7,7 @@ mod rollover;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use varve_placement::BUCKET_BITS_MAX;
 use varve_types::{HashRange, LogIndex, NodeId, ReplicaId, ShardId, TimestampNs, WindowId};
 
 use super::{
@@ -40,7 +41,7 @@ impl Catalog {
                 self.found(stamp, *cluster, node, *bits)
             }
             CatalogCommand::AddNode { node, instead_of } => self.add_node(node, *instead_of),
-            CatalogCommand::Announce { id, node } => self.announce(*id, node),
+            CatalogCommand::Announce { id, node, starts } => self.announce(*id, node, *starts),
             CatalogCommand::SetDraining { node, draining } => self.set_draining(*node, *draining),
             CatalogCommand::SetLost { node, lost } => self.set_lost(*node, *lost),
             CatalogCommand::RemoveNode { node } => self.remove_node(*node),
@@ -76,7 +77,7 @@ impl Catalog {
         match self.cluster {
             Some(known) if known == cluster => return Ok(CatalogReply::Done),
             Some(known) => return Err(format!("the cluster was founded as {known}")),
-            None if bits > HashRange::BITS_MAX => return Err(format!("{bits} bits are too many")),
+            None if bits > BUCKET_BITS_MAX => return Err(format!("{bits} bits are too many")),
             None => self.cluster = Some(cluster),
         }
         self.add_node(node, None)?;
@@ -91,8 +92,8 @@ impl Catalog {
     }
 
     fn set(&mut self, settings: &Settings) -> Applied {
-        if settings.bucket_bits.is_some_and(|bits| bits > HashRange::BITS_MAX) {
-            return Err(format!("at most {} bucket bits", HashRange::BITS_MAX));
+        if settings.bucket_bits.is_some_and(|bits| bits > BUCKET_BITS_MAX) {
+            return Err(format!("at most {BUCKET_BITS_MAX} bucket bits"));
         }
         if settings.replicas == 0 {
             return Err("a shard has at least one replica".to_owned());

@@ -3,26 +3,37 @@
 use varve_types::NodeId;
 
 use super::{Applied, CatalogReply};
-use crate::catalog::{Catalog, Node, NodeCard};
+use crate::catalog::{Catalog, Incarnation, Node, NodeCard, Starts};
 
 impl Catalog {
     pub(super) fn add_node(&mut self, card: &NodeCard, instead_of: Option<NodeId>) -> Applied {
         let of_disk = self.nodes.iter().find(|(_, node)| node.disk == card.disk).map(|(id, _)| *id);
         if let Some(id) = of_disk {
-            return self.announce(id, card).map(|_| CatalogReply::Node(id));
+            return self.announce(id, card, Starts::default()).map(|_| CatalogReply::Node(id));
         }
         self.take_address(&card.address, None, instead_of)?;
         self.next.node += 1;
         let id = NodeId(self.next.node);
         let NodeCard { disk, address, zone, version } = card.clone();
-        self.nodes.insert(id, Node { address, zone, version, disk, draining: false, lost: false });
+        let incarnation = Incarnation::default();
+        let (draining, lost) = (false, false);
+        let node = Node { address, zone, version, disk, incarnation, draining, lost };
+        self.nodes.insert(id, node);
         Ok(CatalogReply::Node(id))
     }
 
-    pub(super) fn announce(&mut self, id: NodeId, card: &NodeCard) -> Applied {
-        self.node(id)?;
+    /// A start that the node cannot have gone on to changes nothing: it is that of another disk with
+    /// its number.
+    pub(super) fn announce(&mut self, id: NodeId, card: &NodeCard, starts: Starts) -> Applied {
+        if !starts.continues(self.node(id)?.incarnation) {
+            return Err(format!(
+                "node {id} has been started since on another disk: this data directory is a copy \
+                 of what it was, and must not be used"
+            ));
+        }
         self.take_address(&card.address, Some(id), None)?;
         let node = self.node(id)?;
+        node.incarnation = node.incarnation.max(starts.this);
         node.address.clone_from(&card.address);
         node.zone.clone_from(&card.zone);
         node.version.clone_from(&card.version);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use varve_shard::EventHours;
 use varve_types::{ContentDigest, GroupId, ShardId};
 
-use super::super::{CatalogCommand, NodeCard, SuccessorPlan};
+use super::super::{CatalogCommand, NodeCard, Starts, SuccessorPlan};
 use super::*;
 
 fn range() -> impl Strategy<Value = HashRange> {
@@ -57,7 +57,10 @@ fn of_nodes() -> impl Strategy<Value = CatalogCommand> {
         }),
         (card(), proptest::option::of(node()))
             .prop_map(|(node, instead_of)| CatalogCommand::AddNode { node, instead_of }),
-        (node(), card()).prop_map(|(id, node)| CatalogCommand::Announce { id, node }),
+        (node(), card(), id(), proptest::option::of(id())).prop_map(|(id, node, this, before)| {
+            let starts = Starts { this: Incarnation(this), before: before.map(Incarnation) };
+            CatalogCommand::Announce { id, node, starts }
+        }),
         (node(), any::<bool>())
             .prop_map(|(node, draining)| CatalogCommand::SetDraining { node, draining }),
         (node(), any::<bool>()).prop_map(|(node, lost)| CatalogCommand::SetLost { node, lost }),

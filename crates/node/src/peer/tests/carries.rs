@@ -63,6 +63,26 @@ async fn a_small_message_does_not_wait_for_a_large_one() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_does_not_wait_for_files_that_fill_their_lane() {
+    let node = FakeNode::start(2).await;
+    let peers = peers_to(node.address);
+    for kind in [MessageKind::Append, MessageKind::Files] {
+        peers.send(TWO, message(kind, 1, 0, 8)).await.unwrap();
+    }
+    let files = join_all(
+        (1..=4).map(|number| peers.send(TWO, message(MessageKind::Files, 1, number, 60 << 20))),
+    );
+    let heartbeat = async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        peers.send(TWO, message(MessageKind::Append, 1, 9, 8)).await
+    };
+    let (files, heartbeat) = tokio::join!(files, heartbeat);
+    assert!(files.iter().all(Result::is_ok) && heartbeat.is_ok());
+    let order = node.order();
+    assert_eq!(order[..3], [0, 0, 9], "{order:?}");
+}
+
+#[tokio::test]
 async fn a_request_that_is_given_up_is_cancelled_at_the_other_side() {
     let node = FakeNode::start(2).await;
     let peers = peers_to(node.address);

@@ -5,9 +5,14 @@ use std::time::Duration;
 use tokio::time::timeout;
 use varve_consensus::{DiskId, JoinRequest};
 use varve_env::Env;
+use varve_proto::v1;
+use varve_proto::v1::join_response::Outcome;
+use varve_proto::v1::peer_service_client::PeerServiceClient;
 use varve_types::NodeId;
 
 use super::world::{CLUSTER, FakeNode, with_clock_off};
+use crate::peer::dial::dial;
+use crate::peer::handshake::{PROTOCOL_MAX, VERSION, encode_u128};
 use crate::peer::join;
 
 fn request(disk: u128) -> JoinRequest {
@@ -55,4 +60,31 @@ async fn a_founder_founds_where_nobody_answers_and_not_where_a_cluster_is() {
     let not_yet = request(2);
     let asking = join(&env, &somebody, &not_yet, true);
     assert!(timeout(Duration::from_millis(700), asking).await.is_err());
+}
+
+#[tokio::test]
+async fn a_version_too_old_or_too_new_is_refused_with_what_to_update() {
+    let node = FakeNode::start(2).await;
+    let channel = dial(&Env::real(), &node.address.to_string()).await.unwrap();
+    let mut client = PeerServiceClient::new(channel);
+    for ((protocol_min, protocol_max), version, remedy) in [
+        ((0, 0), "0.0.1", "update the other node"),
+        ((PROTOCOL_MAX + 1, PROTOCOL_MAX + 3), "9.0.0", "update this node"),
+    ] {
+        let request = v1::JoinRequest {
+            disk: encode_u128(1),
+            address: "127.0.0.1:4".to_owned(),
+            protocol_min,
+            protocol_max,
+            version: version.to_owned(),
+            clock_ns: Env::real().clock.now().get(),
+            ..v1::JoinRequest::default()
+        };
+        let answered = client.join(request).await.unwrap().into_inner().outcome;
+        let Some(Outcome::Refused(refused)) = answered else { panic!("{answered:?}") };
+        assert!(!refused.may_pass, "{refused:?}");
+        for words in [version, VERSION, remedy, &format!("{protocol_min} to {protocol_max}")] {
+            assert!(refused.reason.contains(words), "{words} in {}", refused.reason);
+        }
+    }
 }

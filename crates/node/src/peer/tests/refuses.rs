@@ -1,22 +1,24 @@
 //! Who is no peer gets no further than the handshake, and nobody else is hurt.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
-use varve_consensus::{ClusterId, MessageKind, PeerError, PeerTransport};
+use varve_consensus::{ClusterId, MessageKind, PeerError, PeerTransport, Starts};
 use varve_env::Env;
 use varve_proto::v1::peer_service_client::PeerServiceClient;
 use varve_proto::v1::{Frame, Hello, Introduction, Part, Parts, Rejected, frame};
 use varve_types::NodeId;
 
 use super::world::{
-    CLUSTER, FakeNode, Log, eventually, message, peers_to, peers_with, with_clock_off,
+    CLUSTER, FakeNode, Log, eventually, message, peers_as, peers_to, peers_with, started,
+    with_clock_off,
 };
 use crate::peer::dial::dial;
 use crate::peer::handshake::{Check, Side, encode_u128};
-use crate::peer::{Identity, Peers};
+use crate::peer::{Directory, Identity, Peers};
 
 const TWO: NodeId = NodeId(2);
 const MINUTE_NS: i64 = 60_000_000_000;
@@ -83,6 +85,54 @@ async fn a_node_that_was_removed_is_refused_also_on_the_connection_that_it_has()
     }
 }
 
+/// Node 1's transport as it was started then, and why it had to end.
+fn peers_started(this: u64, before: u64, node: &FakeNode) -> (Peers, Arc<Mutex<Option<String>>>) {
+    let ended = Arc::<Mutex<Option<String>>>::default();
+    let note = Arc::clone(&ended);
+    let on_fatal = Arc::new(move |why: &str| *note.lock().unwrap() = Some(why.to_owned()));
+    (peers_as(started(this, before), node.address, Env::real(), on_fatal), ended)
+}
+
+#[tokio::test]
+async fn of_two_processes_that_are_one_node_one_is_refused_and_ends() {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let original = FakeNode::start_as(any, started(5, 4), Directory::default()).await;
+    let directory = Directory::default();
+    directory.set_addresses([(NodeId(1), original.address.to_string())].into());
+    let two = Identity { node: TWO, ..started(1, 0) };
+    let node = FakeNode::start_as(any, two, directory).await;
+    let append = |number| message(MessageKind::Append, 1, number, 8);
+    let (first, first_ended) = peers_started(5, 4, &node);
+    first.send(TWO, append(1)).await.unwrap();
+
+    // A copy of its disk is started while it runs.
+    let (copy, copy_ended) = peers_started(9, 5, &node);
+    let address = original.address.to_string();
+    assert_says(&why_not(&copy).await, &["node 1 runs already", &address, "empty data directory"]);
+    eventually("the copy ends", || copy_ended.lock().unwrap().is_some()).await;
+    first.send(TWO, append(2)).await.unwrap();
+
+    // Where nobody answers any more the copy is the node, and what ran before is not.
+    original.stop().await;
+    let (copy, copy_ended) = peers_started(9, 5, &node);
+    copy.send(TWO, append(3)).await.unwrap();
+    assert!(first.send(TWO, append(4)).await.is_err());
+    let begun = Instant::now();
+    while first_ended.lock().unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        let _ = first.send(TWO, append(4)).await;
+    }
+    assert_says(first_ended.lock().unwrap().as_ref().unwrap(), &["node 1", "is a copy"]);
+    // A disk that missed a start is known by it, and one that missed none is the node.
+    let (third, third_ended) = peers_started(12, 5, &node);
+    assert!(third.send(TWO, append(5)).await.is_err());
+    eventually("it ends", || third_ended.lock().unwrap().is_some()).await;
+    let (again, _) = peers_started(11, 9, &node);
+    again.send(TWO, append(6)).await.unwrap();
+    assert_eq!(node.order(), [1, 2, 3, 6]);
+    assert_eq!(*copy_ended.lock().unwrap(), None);
+}
+
 #[tokio::test]
 async fn garbage_and_half_frames_end_their_connection_and_nothing_else() {
     let node = FakeNode::start(2).await;
@@ -110,7 +160,7 @@ async fn garbage_and_half_frames_end_their_connection_and_nothing_else() {
 }
 
 fn introduction() -> Introduction {
-    let identity = Identity { cluster: CLUSTER, node: NodeId(1) };
+    let identity = Identity { cluster: CLUSTER, node: NodeId(1), starts: Starts::default() };
     Side::here(identity, &Env::real().clock).encode()
 }
 
@@ -154,10 +204,15 @@ fn rejection(answers: &[Option<frame::Content>]) -> (Check, String) {
 #[tokio::test]
 async fn a_handshake_that_is_none_is_rejected() {
     let node = FakeNode::start(2).await;
-    let future = Introduction { protocol_min: 9, protocol_max: 12, ..introduction() };
-    let (check, why) = rejection(&answers(&node, vec![hello(future, 1)]).await);
-    assert_eq!(check, Check::Protocol);
-    assert_says(&why, &["protocols 1 to 1", "9 to 12", "update this node"]);
+    for (protocol_min, protocol_max, words) in
+        [(9, 12, ["9 to 12", "update this node"]), (0, 0, ["0 to 0", "update the other node"])]
+    {
+        let other = Introduction { protocol_min, protocol_max, ..introduction() };
+        let (check, why) = rejection(&answers(&node, vec![hello(other, 1)]).await);
+        assert_eq!(check, Check::Protocol);
+        assert_says(&why, &["protocols 1 to 1"]);
+        assert_says(&why, &words);
+    }
     let short = Introduction { cluster: encode_u128(7).slice(1..), ..introduction() };
     for frames in [
         vec![hello(short, 1)],

@@ -10,13 +10,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use varve_consensus::{
-    Admission, ClusterId, DiskId, JoinError, JoinRequest, MessageKind, PeerMessage,
+    Admission, ClusterId, DiskId, Incarnation, JoinError, JoinRequest, MessageKind, PeerMessage,
+    Starts,
 };
 use varve_env::{Clock, Env};
 use varve_types::{GroupId, NodeId, ShardId, TimestampNs};
 
 use crate::peer::stats::PeerStats;
-use crate::peer::{Addresses, Identity, Peers, Receive, serve};
+use crate::peer::{Directory, Identity, Peers, Receive, serve};
+use crate::server::OnFatal;
 
 pub(super) const CLUSTER: ClusterId = ClusterId(7);
 
@@ -113,15 +115,25 @@ impl FakeNode {
     }
 
     pub(super) async fn start_at(address: SocketAddr, node: u64, cluster: ClusterId) -> Self {
+        let identity = Identity { cluster, node: NodeId(node), starts: Starts::default() };
+        Self::start_as(address, identity, Directory::default()).await
+    }
+
+    /// A node that knows of others.
+    pub(super) async fn start_as(
+        address: SocketAddr,
+        identity: Identity,
+        directory: Directory,
+    ) -> Self {
         let env = Env::real();
         let listener = env.network.listen(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
-        let identity = Identity { cluster, node: NodeId(node) };
         let receiver = Arc::new(Fake { identity, seen: Arc::clone(&seen) });
         let stats = Arc::new(PeerStats::default());
         let (stop, stopped) = watch::channel(false);
-        let serving = serve(listener, env, receiver, Arc::clone(&stats), stopped);
+        let world = (env, directory);
+        let serving = serve(listener, world, receiver, Arc::clone(&stats), stopped);
         let served = tokio::spawn(async move { serving.await.unwrap() });
         Self { address, seen, stats, stop, served }
     }
@@ -146,11 +158,28 @@ pub(super) fn peers_to(address: SocketAddr) -> Peers {
 }
 
 pub(super) fn peers_with(address: SocketAddr, cluster: ClusterId, env: Env) -> Peers {
-    let addresses = Addresses::default();
-    addresses.set([(NodeId(2), address.to_string())].into());
-    let peers = Peers::new(env, addresses, Arc::default());
-    peers.introduce(Identity { cluster, node: NodeId(1) });
+    let identity = Identity { cluster, node: NodeId(1), starts: Starts::default() };
+    peers_as(identity, address, env, Arc::new(|why| panic!("{why}")))
+}
+
+/// A node's transport, which knows node 2 at an address.
+pub(super) fn peers_as(
+    identity: Identity,
+    address: SocketAddr,
+    env: Env,
+    on_fatal: OnFatal,
+) -> Peers {
+    let directory = Directory::default();
+    directory.set_addresses([(NodeId(2), address.to_string())].into());
+    let peers = Peers::new(env, directory, Arc::default(), on_fatal);
+    peers.introduce(identity);
     peers
+}
+
+/// Node 1 as a process that was started then, on a disk where one before was.
+pub(super) fn started(this: u64, before: u64) -> Identity {
+    let starts = Starts { this: Incarnation(this), before: Some(Incarnation(before)) };
+    Identity { cluster: CLUSTER, node: NodeId(1), starts }
 }
 
 /// The machine's world with another clock.

@@ -61,3 +61,27 @@ fn lost_nodes_do_not_count_and_a_lost_node_can_be_drained_when_the_others_suffic
     assert!(matches!(drain(&mut catalog, 9, true), CatalogReply::Refused(_)));
     assert_eq!(draining(&catalog), [4]);
 }
+
+#[test]
+fn a_node_that_was_started_on_another_disk_since_is_refused() {
+    let mut catalog = cluster_of(1);
+    let node = NodeCard { address: "n1:1".to_owned(), ..NodeCard::default() };
+    let mut announce = |this, before: Option<u64>| {
+        let starts = Starts { this: Incarnation(this), before: before.map(Incarnation) };
+        let announce = CatalogCommand::Announce { id: NodeId(1), node: node.clone(), starts };
+        apply(&mut catalog, &announce)
+    };
+    assert_eq!(announce(10, None), CatalogReply::Done);
+    // It may say so twice, and start without being heard.
+    assert_eq!(announce(10, None), CatalogReply::Done);
+    assert_eq!(announce(30, Some(20)), CatalogReply::Done);
+    for (this, before) in [(40, Some(10)), (10, None)] {
+        let refused = announce(this, before);
+        assert!(
+            matches!(&refused, CatalogReply::Refused(why) if why.contains("is a copy")),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(announce(50, Some(30)), CatalogReply::Done);
+    assert_eq!(catalog.nodes[&NodeId(1)].incarnation, Incarnation(50));
+}

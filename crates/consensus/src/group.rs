@@ -288,14 +288,15 @@ impl Group {
         }
     }
 
-    /// Waits a little when nobody else is known to lead; an error when somebody is.
+    /// Waits a little while this replica leads and may not act on it yet; an error when it does not.
+    /// Whoever asked must ask others then: who leads may not be able to say so to this replica.
     async fn retry_or_forward(
         &self,
         forward: &ForwardToLeader<Types>,
         deadline: Instant,
         limit: Duration,
     ) -> Result<(), GroupError> {
-        if forward.leader_id.is_some_and(|leader| leader != self.replica.get()) {
+        if forward.leader_id.is_some_and(|leader| leader != self.replica.get()) || !self.leads() {
             let known = forward.leader_node.map(|place| place.0);
             return Err(GroupError::NotLeader(known.or_else(|| self.leader())));
         }

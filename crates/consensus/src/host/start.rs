@@ -59,7 +59,7 @@ impl Host {
                 let (group, transport) = (GroupId::CATALOG, Arc::clone(transport));
                 let links =
                     Links { group, from: replica, transport, pace: Arc::clone(&upkeep.copying) };
-                require_log(&options).await?;
+                require_log(&options, replica).await?;
                 Some(start_catalog(env, dir, wal, links, Arc::clone(&feed)).await?)
             }
         };
@@ -206,16 +206,21 @@ fn may_be_unfounded(options: &HostOptions, feed: &CatalogFeed) -> bool {
 }
 
 /// Refuses to start without the log that the catalog and the shards here belong to: an empty log
-/// would look like that of a new node, and everything would be forgotten in silence.
-async fn require_log(options: &HostOptions) -> Result<(), StartError> {
+/// would look like that of a new node, and everything would be forgotten in silence. A seat that
+/// was taken later may have heard of nobody yet, and have no log, while there are shards; that of
+/// the founder has one before there are.
+async fn require_log(options: &HostOptions, seat: ReplicaId) -> Result<(), StartError> {
     if options.wal.groups().contains(&GroupId::CATALOG) {
         return Ok(());
     }
+    let is_damaged = options.groups_may_be_missing;
     let disk = Arc::clone(&options.env.disk);
     let (shards, saved) = (options.dir.join("shards"), options.dir.join("catalog").join("catalog"));
-    let any =
-        move || disk.exists(&saved) || disk.list(&shards).is_ok_and(|found| !found.is_empty());
-    if options.env.blocking.run(any).await {
+    let is_lost = move || {
+        let has_shards = || disk.list(&shards).is_ok_and(|found| !found.is_empty());
+        disk.exists(&saved) || (is_damaged || seat == FIRST_REPLICA) && has_shards()
+    };
+    if options.env.blocking.run(is_lost).await {
         return Err(StartError::LogLost { path: options.dir.clone() });
     }
     Ok(())

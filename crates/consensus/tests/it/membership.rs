@@ -1,10 +1,13 @@
 //! Nodes that join, leave, and are gone for good.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use varve_consensus::{CatalogError, Host, NewDisk, NodeState, PeerTransport, Role, ShardState};
+use varve_consensus::{
+    CatalogError, Host, MessageKind, NewDisk, NodeState, PeerTransport, Role, ShardState,
+};
 use varve_env::sim::SimDisk;
 use varve_types::{NodeId, ShardId};
 
@@ -46,6 +49,38 @@ fn holders(host: &Host, shard: u64) -> Vec<u64> {
         catalog.shards[&ShardId(shard)].replicas.values().map(|node| node.get()).collect();
     nodes.sort_unstable();
     nodes
+}
+
+#[test]
+fn a_node_that_has_a_seat_and_heard_of_no_leader_yet_starts_again() {
+    virtual_time().block_on(async {
+        let switchboard = Switchboard::default();
+        let mut hosts = cluster(&switchboard, 2).await;
+        // It learns what it is to hold, by asking; what leaders tell it does not come.
+        switchboard
+            .censor(|to, message| to != NodeId(3) || matches!(message.kind, MessageKind::Catalog));
+        let disk = SimDisk::new();
+        let transport: Arc<dyn PeerTransport> = Arc::new(switchboard.clone());
+        let admission = NewDisk::Join(hosts[0].admit(joiner("n3:1")).await.unwrap());
+        let joining = options(&disk, "n3:1", admission, Arc::clone(&transport)).await;
+        let third = Host::start(joining).await.unwrap();
+        switchboard.plug(&third);
+        let mount = disk.mount();
+        eventually("it has a seat and a replica", || {
+            let shards = mount.list(Path::new("/data/shards"));
+            mount.exists(Path::new("/data/seat")) && shards.is_ok_and(|shards| !shards.is_empty())
+        })
+        .await;
+        switchboard.unplug(third.node());
+        third.shutdown().await;
+        switchboard.censor(|_, _| true);
+        let again = options(&disk, "n3:1", NewDisk::Found, transport).await;
+        let third = Host::start(again).await.unwrap();
+        switchboard.plug(&third);
+        hosts.push(third);
+        settled(&hosts).await;
+        assert_eq!(holders(&hosts[2], 1), [1, 2, 3]);
+    });
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //!
 //! What it is for, [`Starts`] says.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use varve_env::Env;
@@ -23,7 +24,8 @@ const VERSION: u32 = 1;
 /// By how much the number grows at most when the clock is behind the one before, in nanoseconds.
 const STEP_MAX: u64 = 1_000_000_000;
 
-/// Draws the number of this start: its time, unless the disk has seen a later one.
+/// Draws the number of this start: its time, unless the disk has seen a later one. On a full disk a
+/// node starts without one, because it can still be read.
 pub(super) async fn begin(env: &Env, dir: &Path, node: NodeId) -> Result<Starts, StartError> {
     let path = dir.join("incarnation");
     let before = match identity::read_file(env, path.clone()).await?.map(|bytes| parse(&bytes)) {
@@ -44,8 +46,16 @@ pub(super) async fn begin(env: &Env, dir: &Path, node: NodeId) -> Result<Starts,
         _ => now.max(1),
     };
     let this = Incarnation(this);
-    write(env, path, node, this).await?;
-    Ok(Starts { this, before })
+    match write(env, path, node, this).await {
+        Ok(()) => Ok(Starts { this, before }),
+        // What the disk does not remember must not be said: the next start could not go on from it.
+        Err(StartError::Disk { source, path, .. }) if source.kind() == ErrorKind::StorageFull => {
+            let path = path.display();
+            tracing::warn!(%path, "the disk is full: a copy of it is not found out until it has room and the node starts again");
+            Ok(Starts { this: Incarnation::default(), before })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn write(
@@ -84,7 +94,8 @@ mod tests {
         let time = Arc::new(AtomicI64::new(1_000));
         let clock = Arc::clone(&time);
         let clock = Clock::from_fn(move || TimestampNs(clock.load(Ordering::Relaxed)));
-        let env = Env { clock, disk: SimDisk::new().mount(), ..Env::real() };
+        let disk = SimDisk::new();
+        let env = Env { clock, disk: disk.mount(), ..Env::real() };
         let mut last = None;
         for now in [1_000, 1_000, 5, 2_000_000_000_000, -7] {
             time.store(now, Ordering::Relaxed);
@@ -93,6 +104,12 @@ mod tests {
             assert!(Some(starts.this) > last, "{starts:?}");
             last = Some(starts.this);
         }
+        // What a full disk would not remember is not said.
+        disk.set_capacity(Some(0));
+        let starts = begin(&env, dir, NODE).await.unwrap();
+        assert_eq!((starts.this, starts.before), (Incarnation::default(), last));
+        disk.set_capacity(None);
+        assert_eq!(begin(&env, dir, NODE).await.unwrap().before, last);
         // What is damaged, or of another node, says nothing.
         let damaged = "varve incarnation 1\nnode 2\n";
         identity::write_file(&env, dir.join("incarnation"), damaged).await.unwrap();

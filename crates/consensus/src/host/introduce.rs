@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::Inner;
-use crate::catalog::CatalogCommand;
+use crate::catalog::{CatalogCommand, Incarnation};
 use crate::errors::CatalogError;
 
 /// How long to wait before the metadata group is asked again.
@@ -62,8 +62,8 @@ impl Inner {
         let catalog = self.catalog();
         // A node that was removed has nothing to say.
         let Some(node) = catalog.nodes.get(&self.node) else { return true };
-        let card = &self.card;
+        let (card, start) = (&self.card, self.starts.this);
         (&node.address, &node.zone, &node.version) == (&card.address, &card.zone, &card.version)
-            && node.incarnation == self.starts.this
+            && (start == Incarnation::default() || start == node.incarnation)
     }
 }

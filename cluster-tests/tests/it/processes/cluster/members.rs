@@ -52,7 +52,8 @@ fn a_node_that_joined_takes_its_share_of_the_next_window_and_nothing_is_moved_to
     load.wait_for_more(10);
     cluster.run(0, &["cluster", "seal"]);
     let node = cluster.number(joined);
-    // Three copies of each of eight shards are spread over four nodes.
+    // Three copies of each of eight shards are spread over four nodes. Whoever holds least gets
+    // more of them: nothing that is there is moved for balance.
     let mut last = (0, 0);
     cluster.wait("the joiner holds and leads its share of the new window", |status| {
         let new = newest_window(status);
@@ -67,7 +68,7 @@ fn a_node_that_joined_takes_its_share_of_the_next_window_and_nothing_is_moved_to
         last = (has("replica_nodes"), has("leader_node"));
         new > before
             && open().count() as u64 == SHARDS
-            && last.0 == SHARDS * 3 / 4
+            && last.0 >= SHARDS * 3 / 4
             && last.1 == SHARDS / 4
     });
     load.wait_for_more(10);

@@ -8,6 +8,7 @@ CLUSTER_DATA_DIR ?= ./varve-cluster-data
 PROFILE ?= release
 NEXTEST_PROFILE ?= default
 SEEDS ?= 20
+MUTANT_SEEDS ?= 40
 KILLS ?= 50
 NEMESIS ?= kill,partition
 DURATION ?= 3m
@@ -16,7 +17,7 @@ SECONDS ?= 600
 FUZZERS := cluster-tests/fuzz/libfuzzer
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim kills jepsen fuzz fuzz-corpus tour bench bench-cluster
+.PHONY: help run cluster build test verify fix lint fmt-check deny unit doc sim mutants kills jepsen fuzz fuzz-corpus tour bench bench-cluster
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
@@ -59,6 +60,9 @@ doc: ## The examples in the documentation.
 
 sim: ## Simulate nodes and clusters under faults with SEEDS seeds, or with SEED alone.
 	$(if $(SEED),VARVE_SIM_SEED=$(SEED),VARVE_SIM_SEEDS=$(SEEDS)) $(CARGO) test --locked -p varve-cluster-tests --test it -- simulation --nocapture
+
+mutants: ## Plant bugs on purpose; show which checkers catch each, in how many of MUTANT_SEEDS seeds.
+	VARVE_MUTANT_SEEDS=$(MUTANT_SEEDS) $(if $(MUTANT),VARVE_MUTANT=$(MUTANT)) $(CARGO) test --locked -p varve-cluster-tests --test it -- planted_bugs --nocapture
 
 kills: build ## Kill KILLS leaders of a cluster of real processes under load.
 	VARVE_KILLS=$(KILLS) VARVE_BIN=$(CURDIR)/target/$(PROFILE)/varve $(CARGO) test --locked -p varve-cluster-tests --test it -- leaders_are_killed --nocapture

@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use std::num::NonZero;
 use std::process::{self, Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use crate::{Report, Simulation, TraceDigest};
 
@@ -40,6 +41,8 @@ pub struct Summary {
     pub seed: u64,
     /// The digest of its run.
     pub digest: TraceDigest,
+    /// How much virtual time passed.
+    pub elapsed: Duration,
     /// How often each fault happened.
     pub happened: BTreeMap<String, u32>,
 }
@@ -56,22 +59,68 @@ pub struct Summary {
 /// When a seed finds something, with what it found; when a variable is no number; when there is
 /// no such test.
 pub fn run_each(test: &str, count: u64, simulation: impl Fn(u64) -> Simulation) -> Vec<Summary> {
-    if let Some(seed) = number(CHILD) {
-        let report = simulation(seed).run();
-        if are_all_events_asked_for() {
-            eprintln!("{}", report.events.join("\n"));
-        }
-        println!("{}", answer(seed, &report));
-        io::stdout().flush().expect("the parent reads what a child says");
-        process::exit(0);
-    }
-    let at_once = thread::available_parallelism().map_or(1, NonZero::get);
+    answer_in_child(simulation);
     let mut summaries = Vec::new();
-    for seeds in chosen(count).chunks(at_once) {
-        let children: Vec<_> = seeds.iter().map(|seed| (*seed, start(test, *seed))).collect();
-        summaries.extend(children.into_iter().map(|(seed, child)| finish(test, seed, child)));
+    for seeds in chosen(count).chunks(at_once()) {
+        for (seed, found) in seeds.iter().zip(try_each(test, seeds, &[])) {
+            summaries.push(found.unwrap_or_else(|complaint| {
+                panic!(
+                    "{complaint}\n{test}: seed {seed} found something; to see it again:\n  \
+                     {REPLAY}={seed} cargo test -p varve-cluster-tests --test it -- --exact {test} \
+                     --nocapture"
+                )
+            }));
+        }
     }
+    println!("{test}: {}", total(&summaries));
     summaries
+}
+
+/// How many seeds there were, how much time they simulated, and what happened to them.
+fn total(summaries: &[Summary]) -> String {
+    let elapsed: Duration = summaries.iter().map(|summary| summary.elapsed).sum();
+    let happened = happened(summaries);
+    let faults: Vec<String> =
+        happened.iter().map(|(fault, times)| format!("{fault} {times}")).collect();
+    let hours = elapsed.as_secs_f64() / 3600.0;
+    format!("{} seeds, {hours:.2} simulated hours; {}", summaries.len(), faults.join(", "))
+}
+
+/// In a child, runs the simulation for its seed, and does not return. Elsewhere does nothing.
+///
+/// # Panics
+///
+/// In a child, when its seed finds something.
+pub fn answer_in_child(simulation: impl Fn(u64) -> Simulation) {
+    let Some(seed) = number(CHILD) else { return };
+    let report = simulation(seed).run();
+    if are_all_events_asked_for() {
+        eprintln!("{}", report.events.join("\n"));
+    }
+    println!("{}", answer(seed, &report));
+    io::stdout().flush().expect("the parent reads what a child says");
+    process::exit(0);
+}
+
+/// Runs these seeds of a test that calls [`answer_in_child`], all at the same time, with variables
+/// in their environment. Answers what came of each, in order: an error is what a seed found.
+///
+/// # Panics
+///
+/// When there is no such test.
+pub fn try_each(
+    test: &str,
+    seeds: &[u64],
+    variables: &[(&str, &str)],
+) -> Vec<Result<Summary, String>> {
+    let children: Vec<Child> = seeds.iter().map(|seed| start(test, *seed, variables)).collect();
+    children.into_iter().map(|child| finish(test, child)).collect()
+}
+
+/// How many seeds to run at the same time.
+#[must_use]
+pub fn at_once() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// How often each fault happened under all seeds.
@@ -105,11 +154,12 @@ fn chosen(count: u64) -> Vec<u64> {
     }
 }
 
-fn start(test: &str, seed: u64) -> Child {
+fn start(test: &str, seed: u64, variables: &[(&str, &str)]) -> Child {
     let program = env::current_exe().expect("a test knows its own binary");
     Command::new(program)
         .args(["--exact", test, "--nocapture"])
         .env(CHILD, seed.to_string())
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -117,28 +167,26 @@ fn start(test: &str, seed: u64) -> Child {
         .unwrap_or_else(|error| panic!("cannot start this test's binary again: {error}"))
 }
 
-fn finish(test: &str, seed: u64, child: Child) -> Summary {
+fn finish(test: &str, child: Child) -> Result<Summary, String> {
     let output = child.wait_with_output().expect("a child can be waited for");
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{complaint}\n{test}: seed {seed} found something ({}); to see it again:\n  \
-         {REPLAY}={seed} cargo test -p varve-cluster-tests --test it -- --exact {test} --nocapture",
-        output.status
-    );
+    if !output.status.success() {
+        return Err(format!("{complaint}\n{}", output.status));
+    }
     if are_all_events_asked_for() {
         eprintln!("{complaint}");
     }
-    parse(&said).unwrap_or_else(|| {
-        panic!("{test}: no such test, or it does not call run_each:\n{said}\n{complaint}")
-    })
+    Ok(parse(&said).unwrap_or_else(|| {
+        panic!("{test}: no such test, or it does not answer in a child:\n{said}\n{complaint}")
+    }))
 }
 
 fn answer(seed: u64, report: &Report) -> String {
     let happened: Vec<String> =
         report.happened.iter().map(|(fault, times)| format!("{fault}={times}")).collect();
-    format!("{ANSWER}{seed};{};{}", report.digest, happened.join(","))
+    let elapsed = report.elapsed.as_millis();
+    format!("{ANSWER}{seed};{};{elapsed};{}", report.digest, happened.join(","))
 }
 
 fn parse(said: &str) -> Option<Summary> {
@@ -146,11 +194,12 @@ fn parse(said: &str) -> Option<Summary> {
     let mut parts = line.split(';');
     let seed = parts.next()?.parse().ok()?;
     let digest = TraceDigest(u128::from_str_radix(parts.next()?, 16).ok()?);
+    let elapsed = Duration::from_millis(parts.next()?.parse().ok()?);
     let happened = parts.next()?.split(',').filter_map(|part| {
         let (fault, times) = part.split_once('=')?;
         Some((fault.to_owned(), times.parse().ok()?))
     });
-    Some(Summary { seed, digest, happened: happened.collect() })
+    Some(Summary { seed, digest, elapsed, happened: happened.collect() })
 }
 
 fn number(variable: &str) -> Option<u64> {

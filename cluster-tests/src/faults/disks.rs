@@ -1,6 +1,7 @@
 //! Disks that fail, are full, are slow, or rot.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rand::Rng;
@@ -115,7 +116,8 @@ impl Hazard for Rot {
             let survival = Survival::Everything;
             let back = at + rng.random_range(self.down.clone());
             plan.push((at, Action::Crash { node: node.clone(), survival }));
-            plan.push((at, Action::Rot { node: node.clone(), seed: rng.random() }));
+            let (within, seed) = (PathBuf::from("/"), rng.random());
+            plan.push((at, Action::Rot { node: node.clone(), within, seed }));
             plan.push((back, Action::Restart { node: node.clone() }));
             at = back + rng.random_range(self.every.clone());
         }

@@ -9,6 +9,7 @@ mod network;
 mod partitions;
 mod skews;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -150,6 +151,8 @@ pub enum Action {
     Rot {
         /// The node.
         node: String,
+        /// The folder that it is in, or in a folder of it.
+        within: PathBuf,
         /// Decides which file and what becomes of it.
         seed: u64,
     },

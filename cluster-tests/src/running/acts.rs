@@ -80,7 +80,7 @@ impl Running {
                 self.node(&node).disk.slow_down(job);
                 true
             }
-            Action::Rot { node, seed } => self.rot(&node, seed),
+            Action::Rot { node, within, seed } => self.rot(&node, &within, seed),
         };
         if happened {
             self.count(counted);
@@ -154,9 +154,9 @@ impl Running {
     }
 
     /// Changes a file on a disk; answers whether there was one with something in it.
-    fn rot(&mut self, name: &str, seed: u64) -> bool {
+    fn rot(&mut self, name: &str, within: &Path, seed: u64) -> bool {
         let node = self.node(name);
-        let Some(what) = spoil(&node.disk, seed) else { return false };
+        let Some(what) = spoil(&node.disk, within, seed) else { return false };
         (node.may_end, node.is_rotten) = (true, true);
         note(format_args!("{name}: {what}"));
         true
@@ -177,31 +177,33 @@ impl Running {
 }
 
 /// Changes some file as disks do that rot or mistake a place for another, and answers what it did;
-/// `None` if no file has a byte.
-fn spoil(disk: &SimDisk, seed: u64) -> Option<String> {
+/// `None` if no file has a byte. It does that where there is something: in a log most of a file is
+/// room for more, which nobody reads.
+fn spoil(disk: &SimDisk, within: &Path, seed: u64) -> Option<String> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let files = files_below(disk, Path::new("/")).ok()?;
+    let files = files_below(disk, within).ok()?;
     let of =
         |path: &PathBuf| disk.contents(path).ok().filter(|bytes| bytes.iter().any(|b| *b != 0));
     let files: Vec<(&PathBuf, Vec<u8>)> =
         files.iter().filter_map(|path| Some((path, of(path)?))).collect();
     let (path, bytes) = files.choose(&mut rng)?;
     let shown = path.display();
+    let used = bytes.iter().rposition(|byte| *byte != 0)? + 1;
     let (what, spoiled) = match rng.random_range(0..3) {
         0 => {
-            let (offset, bit) = (rng.random_range(0..bytes.len()), rng.random_range(0..8));
+            let (offset, bit) = (rng.random_range(0..used), rng.random_range(0..8));
             let mut bytes = bytes.clone();
             bytes[offset] ^= 1 << bit;
             (format!("bit {bit} of byte {offset} of {shown} is another"), bytes)
         }
         1 => {
-            let len = rng.random_range(0..bytes.len());
+            let len = rng.random_range(0..used);
             (format!("{shown} ends after {len} of {} bytes", bytes.len()), bytes[..len].to_vec())
         }
         _ => {
             let (source, other) = files.choose(&mut rng)?;
             let from = rng.random_range(0..other.len().div_ceil(PAGE_BYTES)) * PAGE_BYTES;
-            let to = rng.random_range(0..bytes.len().div_ceil(PAGE_BYTES)) * PAGE_BYTES;
+            let to = rng.random_range(0..used.div_ceil(PAGE_BYTES)) * PAGE_BYTES;
             let page = &other[from..other.len().min(from + PAGE_BYTES)];
             let mut bytes = bytes.clone();
             bytes.resize(bytes.len().max(to + page.len()), 0);

@@ -15,16 +15,20 @@ const FILE_LINES_MAX: usize = 700;
 const MEDIAN_LINES_MAX: usize = 220;
 
 /// Crates of ours, and which of ours each may use. Lower layers never see higher ones.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("types", &[]),
+    ("mutants", &[]),
     ("env", &["types"]),
     ("proto", &["types"]),
     ("columnar", &["types"]),
-    ("wal", &["env", "types"]),
-    ("shard", &["columnar", "env", "types"]),
+    ("wal", &["env", "mutants", "types"]),
+    ("shard", &["columnar", "env", "mutants", "types"]),
     ("query", &["columnar", "types"]),
     ("placement", &["types"]),
-    ("consensus", &["columnar", "env", "placement", "proto", "query", "shard", "types", "wal"]),
+    (
+        "consensus",
+        &["columnar", "env", "mutants", "placement", "proto", "query", "shard", "types", "wal"],
+    ),
     ("ingest", &["columnar", "proto", "types"]),
     (
         "node",
@@ -33,6 +37,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "consensus",
             "env",
             "ingest",
+            "mutants",
             "placement",
             "proto",
             "query",
@@ -233,6 +238,33 @@ fn one_crate_knows_the_consensus_library() {
                 let path = format!("{folder}/Cargo.toml");
                 let line = line_of(&path, &used);
                 problems.push(format!("{path}:{line}: only `{CONSENSUS}` depends on `{used}`"));
+            }
+        }
+    }
+    check(&problems);
+}
+
+/// What the feature turns on is in no binary but those of tests: a build for users does not see
+/// dependencies of tests.
+#[test]
+fn bugs_are_planted_in_tests_alone() {
+    let folders = crates().into_iter().map(|name| format!("crates/{name}"));
+    let beside = ["cluster-tests", "cluster-tests/fuzz", "jepsen", "benches"].map(str::to_owned);
+    let mut problems = Vec::new();
+    for folder in folders.chain(beside) {
+        let manifest = manifest(&folder);
+        let platforms = manifest.get("target").and_then(toml::Value::as_table);
+        let platforms = platforms.into_iter().flat_map(Table::values);
+        let all = platforms.filter_map(toml::Value::as_table).chain([&manifest]);
+        for (section, used) in all.flat_map(|table| {
+            let sections = ["dependencies", "build-dependencies", "features"];
+            sections.into_iter().filter_map(|section| Some((section, table.get(section)?)))
+        }) {
+            let is_own = folder == "crates/mutants" && section == "features";
+            if !is_own && used.to_string().contains("plant\"") {
+                let path = format!("{folder}/Cargo.toml");
+                let line = line_of(&path, "plant\"");
+                problems.push(format!("{path}:{line}: plant bugs by `dev-dependencies` alone"));
             }
         }
     }

@@ -12,6 +12,7 @@ use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError,
 use openraft::{ChangeMembers, Config, ReadPolicy, SnapshotPolicy};
 use tokio::time::{Instant, sleep, timeout_at};
 use varve_env::Clock;
+use varve_mutants::Mutant;
 use varve_types::{GroupId, LogIndex, NodeId, ReplicaId};
 
 use crate::log_store::LogStore;
@@ -306,7 +307,10 @@ impl Group {
     /// An index such that a state which applied it shows everything that was acknowledged before
     /// this call. Callers that wait at the same time share a round that began after they came.
     pub(crate) async fn read_index(&self, limit: Duration) -> Result<Option<LogIndex>, GroupError> {
-        let arrived = self.rounds_begun.load(Ordering::SeqCst);
+        let mut arrived = self.rounds_begun.load(Ordering::SeqCst);
+        if Mutant::JoinsEarlierRound.is_planted() {
+            arrived = arrived.saturating_sub(1);
+        }
         let mut last = self.last_round.lock().await;
         if last.0 > arrived {
             return last.1.clone();
@@ -318,6 +322,10 @@ impl Group {
     }
 
     async fn read_round(&self, limit: Duration) -> Result<Option<LogIndex>, GroupError> {
+        if Mutant::StaleLeaseRead.is_planted() && self.leads() {
+            let applied = self.raft.metrics().borrow_watched().last_applied;
+            return Ok(applied.map(|id| LogIndex(id.index())));
+        }
         let deadline = Instant::now() + limit;
         loop {
             let asked = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);

@@ -23,15 +23,15 @@ enum Place {
     },
     #[cfg(feature = "sim")]
     Inline {
-        delay: Delay,
+        longest: Longest,
         timing: crate::Random,
     },
 }
 
-/// Says how long the next job takes, in virtual time.
+/// Says how long a job takes at most, in virtual time.
 #[cfg(feature = "sim")]
 #[derive(Clone)]
-struct Delay(Arc<dyn Fn() -> std::time::Duration + Send + Sync>);
+struct Longest(Arc<dyn Fn() -> std::time::Duration + Send + Sync>);
 
 /// The threads of the background: as many as there are processors, at a lower priority.
 struct Background {
@@ -51,17 +51,18 @@ impl Blocking {
         Self(Place::Threads { background: Arc::new(Background::start()) })
     }
 
-    /// Jobs run inline, each taking what `delay` says of virtual time: the simulation's. `timing`
-    /// decides whether that passes before the job is done or after, before its caller hears of it;
-    /// so a crash, or a caller that gives up, falls now on this side of the job and now on the
-    /// other.
+    /// Jobs run inline, each taking at most what `longest` says of virtual time, and those of the
+    /// background ten times as much: the simulation's. `timing` decides how long each takes, so that
+    /// they overtake each other, and whether that passes before the job is done or after, before its
+    /// caller hears of it; so a crash, or a caller that gives up, falls now on this side of the job
+    /// and now on the other.
     #[cfg(feature = "sim")]
     #[must_use]
     pub fn inline(
-        delay: impl Fn() -> std::time::Duration + Send + Sync + 'static,
+        longest: impl Fn() -> std::time::Duration + Send + Sync + 'static,
         timing: crate::Random,
     ) -> Self {
-        Self(Place::Inline { delay: Delay(Arc::new(delay)), timing })
+        Self(Place::Inline { longest: Longest(Arc::new(longest)), timing })
     }
 
     /// Runs a job and answers what it returns. A job that has begun runs to its end even when
@@ -82,7 +83,7 @@ impl Blocking {
                 outcome(job).await
             }
             #[cfg(feature = "sim")]
-            Place::Inline { delay, timing } => inline((delay.0)(), timing, job).await,
+            Place::Inline { longest, timing } => inline((longest.0)(), timing, job).await,
         }
     }
 
@@ -100,7 +101,7 @@ impl Blocking {
         match &self.0 {
             Place::Threads { background } => outcome(background.spawn(job)).await,
             #[cfg(feature = "sim")]
-            Place::Inline { delay, timing } => inline((delay.0)(), timing, job).await,
+            Place::Inline { longest, timing } => inline((longest.0)() * 10, timing, job).await,
         }
     }
 }
@@ -118,10 +119,15 @@ async fn outcome<T>(job: JoinHandle<T>) -> T {
 
 #[cfg(feature = "sim")]
 async fn inline<T>(
-    delay: std::time::Duration,
+    longest: std::time::Duration,
     timing: &crate::Random,
     job: impl FnOnce() -> T,
 ) -> T {
+    // Tokio's timers tell no more apart than milliseconds.
+    let delay = match u64::try_from(longest.as_millis()) {
+        Ok(0) | Err(_) => longest,
+        Ok(longest_ms) => std::time::Duration::from_millis(1 + timing.next_u64() % longest_ms),
+    };
     let before = timing.next_u64() & 1 == 0;
     if before {
         tokio::time::sleep(delay).await;
@@ -134,9 +140,9 @@ async fn inline<T>(
 }
 
 #[cfg(feature = "sim")]
-impl fmt::Debug for Delay {
+impl fmt::Debug for Longest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Delay")
+        f.write_str("Longest")
     }
 }
 

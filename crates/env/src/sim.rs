@@ -39,9 +39,8 @@ pub use trace::{FileId, Op, Trace};
 
 use crate::{Blocking, Env, Network, Random};
 
-/// How long blocking work takes, in virtual time, on a disk that is as fast as usual: the least
-/// that tokio's timers can tell.
-const BLOCKING_DELAY: Duration = Duration::from_millis(1);
+/// How long blocking work takes at most, in virtual time, on a disk that is as fast as usual.
+const JOB_MAX: Duration = Duration::from_millis(3);
 
 /// The world of one life of a simulated node, whose clock goes right. See [`world_with_clock`].
 #[must_use]
@@ -56,12 +55,12 @@ pub fn world_with_clock(seed: u64, disk: &SimDisk, clock: &SimClock) -> Env {
     let random = Random::seeded(seed);
     let timing = Random::seeded(random.next_u64());
     let slowed = disk.clone();
-    let delay = move || slowed.job_duration().unwrap_or(BLOCKING_DELAY);
+    let longest = move || slowed.job_max().unwrap_or(JOB_MAX);
     Env {
         disk: disk.mount(),
         network: Network::turmoil(),
         random,
-        blocking: Blocking::inline(delay, timing),
+        blocking: Blocking::inline(longest, timing),
         clock: clock.clock(),
     }
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use varve_columnar::Block;
+use varve_mutants::Mutant;
 use varve_types::{ContentDigest, LogIndex, RowNumber, ShardId, TimestampNs};
 
 use crate::dedup::{Dedup, Incoming};
@@ -65,7 +66,9 @@ impl State {
         );
         self.applied = Some(index);
         self.last_stamp = self.last_stamp.max(stamp);
-        if let Phase::Sealed { successors } = &self.phase {
+        if let Phase::Sealed { successors } = &self.phase
+            && !Mutant::SealWithoutFence.is_planted()
+        {
             let successors = successors.clone();
             return (Outcome::Rejected(Rejection::Sealed { successors }), None);
         }
@@ -96,7 +99,9 @@ impl State {
                 }
             }
         }
-        self.dedup = inherited;
+        if !Mutant::InheritSkipped.is_planted() {
+            self.dedup = inherited;
+        }
         self.last_stamp = last_stamp;
         self.phase = Phase::Open;
         Outcome::Inherited

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use varve_env::Disk;
+use varve_mutants::Mutant;
 use varve_types::{LogIndex, ShardId, TimestampNs};
 
 use crate::apply::State;
@@ -132,7 +133,10 @@ impl Shard {
             let state = State::new(shard, Phase::of(origin));
             return Ok(Self::assemble(disk, dir, options, state, None, Vec::new()));
         };
-        let (dedup, last_stamp) = read_dedup(&*disk, dir, &manifest)?;
+        let (mut dedup, last_stamp) = read_dedup(&*disk, dir, &manifest)?;
+        if Mutant::DedupForgottenBySnapshot.is_planted() {
+            dedup = Dedup::default();
+        }
         let mut segments = Vec::with_capacity(manifest.segments.len());
         for meta in &manifest.segments {
             let opened = SegmentHandle::open(&*disk, dir, meta.clone());

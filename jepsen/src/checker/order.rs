@@ -1,6 +1,7 @@
 //! A shard has one order for ever, and answers show a beginning of it (G3).
 //!
 //! - *inconsistent offset*: two rows at one place;
+//! - *inconsistent time*: a row that was stored at two times;
 //! - *skipped*: an answer shows a row of a shard and not one before it that it was asked for, or
 //!   part of an entry;
 //! - *nonmonotonic*: what a producer sent after an acknowledgement lies before what was
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Verdict;
 use super::ledger::{Answer, answers};
-use crate::history::{Action, Batch, Calls, Element, End, Found, Moment, Place};
+use crate::history::{Action, Batch, Calls, End, Found, Moment, Place};
 
 /// The rows of one shard, as all answers together show them.
 type Rows = BTreeMap<Batch, Vec<Found>>;
@@ -25,16 +26,27 @@ struct Times {
 pub(super) fn check(calls: &Calls<'_>) -> Verdict {
     let mut verdict = Verdict::new("order");
     let answers = answers(calls);
-    let mut at: HashMap<Place, Element> = HashMap::new();
+    let mut at: HashMap<Place, Found> = HashMap::new();
     let mut shards: BTreeMap<u64, Rows> = BTreeMap::new();
     for found in answers.iter().flat_map(|answer| answer.found) {
-        let Found { element, place } = *found;
+        let Found { element, place, stored_at_ns } = *found;
         match at.get(&place) {
-            Some(before) if *before != element => verdict
-                .found(format_args!("inconsistent offset: {place} is {before} and {element}")),
-            Some(_) => {}
+            Some(before) if before.element != element => {
+                let before = before.element;
+                verdict
+                    .found(format_args!("inconsistent offset: {place} is {before} and {element}"));
+            }
+            Some(before) => {
+                if let (Some(once), Some(now)) = (before.stored_at_ns, stored_at_ns)
+                    && once != now
+                {
+                    verdict.found(format_args!(
+                        "inconsistent time: {element} was stored at {once} ns and at {now} ns"
+                    ));
+                }
+            }
             None => {
-                at.insert(place, element);
+                at.insert(place, *found);
                 let rows = shards.entry(place.shard).or_default();
                 rows.entry(element.batch).or_default().push(*found);
             }
@@ -64,7 +76,7 @@ fn skipped(verdict: &mut Verdict, answer: &Answer<'_>, shards: &BTreeMap<u64, Ro
         let rows = shards.get(&shard).into_iter();
         let asked = rows.flat_map(|rows| rows.range(answer.selection.batches()));
         let before = asked.flat_map(|(_, rows)| rows).filter(|row| row.place.index <= last);
-        for Found { element, place } in before.filter(|row| !shown.contains(&row.place)) {
+        for Found { element, place, .. } in before.filter(|row| !shown.contains(&row.place)) {
             verdict.found(format_args!(
                 "skipped: {} was shown shard {shard} up to {last}, and not {element}, which is in {place}",
                 answer.process

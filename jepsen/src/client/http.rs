@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use varve_types::RecordId;
+use varve_types::{RecordId, TimestampNs};
 
 use super::payload::{element_of, word};
 use super::{Outcome, PAGE_ROWS, Payload, Target, Targets};
@@ -148,7 +148,9 @@ fn parse(answer: &[u8]) -> Option<(u16, Value)> {
 
 /// Which row a record is, and where.
 fn row_of(log: &Value) -> Option<Found> {
-    Some(Found { element: element_of(log["message"].as_str()?)?, place: place(&log["log_id"])? })
+    let (element, place) = (element_of(log["message"].as_str()?)?, place(&log["log_id"])?);
+    let stored_at = TimestampNs::parse(log["created_at"].as_str()?).ok()?;
+    Some(Found { element, place, stored_at_ns: Some(stored_at.get()) })
 }
 
 fn places(answer: &Value) -> Option<Vec<Place>> {

@@ -89,7 +89,8 @@ impl SdkClient {
                 let Some(element) = message.and_then(element_of) else {
                     return Outcome::Wrong(format!("never sent: {stored:?}"));
                 };
-                found.push(Found { element, place: Place::from(stored.id) });
+                let stored_at_ns = Some(stored.created_at.get());
+                found.push(Found { element, place: Place::from(stored.id), stored_at_ns });
             }
             if count < PAGE_ROWS {
                 return if total == Some(found.len() as u64) {

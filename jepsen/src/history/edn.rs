@@ -109,10 +109,11 @@ fn write_value(out: &mut String, op: &Op) -> fmt::Result {
             };
             write!(out, "{{:of {of}")?;
             if op.kind == Kind::Ok {
-                let of_found = |Found { element, place }: &Found| {
+                let of_found = |Found { element, place, stored_at_ns }: &Found| {
                     let Batch { producer, sequence } = element.batch;
                     let Place { shard, index, row } = place;
-                    format!("[{producer} {sequence} {} {shard} {index} {row}]", element.row)
+                    let time = stored_at_ns.map(|time| format!(" {time}")).unwrap_or_default();
+                    format!("[{producer} {sequence} {} {shard} {index} {row}{time}]", element.row)
                 };
                 write!(out, " :found {}", vector(found.iter().map(of_found)))?;
             }
@@ -218,15 +219,22 @@ fn batch(edn: &Edn<'_>) -> Parsed<Batch> {
 }
 
 fn place(edn: &Edn<'_>) -> Parsed<Place> {
-    let [shard, index, row] = numbers(edn)?;
+    let [shard, index, row] = numbers(edn, items(edn)?)?;
     Ok(Place { shard, index, row })
 }
 
 fn one_found(edn: &Edn<'_>) -> Parsed<Found> {
-    let [producer, sequence, row, shard, index, place_row] = numbers(edn)?;
+    let all = items(edn)?;
+    let (row_and_place, time) = all.split_at_checked(6).unwrap_or((all, &[]));
+    let stored_at_ns = match time {
+        [] => None,
+        [time] => Some(signed(time)?),
+        _ => return Err(format!("{edn} is more than a row, its place and its time")),
+    };
+    let [producer, sequence, row, shard, index, place_row] = numbers(edn, row_and_place)?;
     let row = u32::try_from(row).map_err(|_| format!("row {row} of a batch"))?;
     let element = Element { batch: Batch { producer, sequence }, row };
-    Ok(Found { element, place: Place { shard, index, row: place_row } })
+    Ok(Found { element, place: Place { shard, index, row: place_row }, stored_at_ns })
 }
 
 fn replica(edn: &Edn<'_>) -> Parsed<ReplicaState> {
@@ -269,6 +277,13 @@ fn unsigned(edn: &Edn<'_>) -> Parsed<u64> {
     }
 }
 
+fn signed(edn: &Edn<'_>) -> Parsed<i64> {
+    match edn {
+        Edn::Int(number) => Ok(*number),
+        other => Err(format!("{other} is no number")),
+    }
+}
+
 fn small(edn: &Edn<'_>) -> Parsed<u32> {
     let number = unsigned(edn)?;
     u32::try_from(number).map_err(|_| format!("{number} is more than {}", u32::MAX))
@@ -281,7 +296,7 @@ fn items<'a, 'e>(edn: &'a Edn<'e>) -> Parsed<&'a [Edn<'e>]> {
     }
 }
 
-fn numbers<const COUNT: usize>(edn: &Edn<'_>) -> Parsed<[u64; COUNT]> {
-    let numbers = items(edn)?.iter().map(unsigned).collect::<Parsed<Vec<u64>>>()?;
+fn numbers<const COUNT: usize>(edn: &Edn<'_>, items: &[Edn<'_>]) -> Parsed<[u64; COUNT]> {
+    let numbers = items.iter().map(unsigned).collect::<Parsed<Vec<u64>>>()?;
     numbers.try_into().map_err(|_| format!("{edn} is not {COUNT} numbers"))
 }

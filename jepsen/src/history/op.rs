@@ -134,6 +134,9 @@ pub struct Found {
     pub element: Element,
     /// Where.
     pub place: Place,
+    /// When the store says that it stored it, in nanoseconds since 1970; `None` where nobody noted
+    /// that.
+    pub stored_at_ns: Option<i64>,
 }
 
 /// Which rows are asked for.

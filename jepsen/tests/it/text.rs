@@ -27,8 +27,12 @@ fn selection() -> impl Strategy<Value = Selection> {
 }
 
 fn answer() -> impl Strategy<Value = Action> {
-    let found = (batch(), 0..9u32, place())
-        .prop_map(|(batch, row, place)| Found { element: Element { batch, row }, place });
+    let found = (batch(), 0..9u32, place(), any::<Option<i64>>()).prop_map(
+        |(batch, row, place, stored_at_ns)| {
+            let element = Element { batch, row };
+            Found { element, place, stored_at_ns }
+        },
+    );
     let state = (0..9u64, 0..9u64, any::<Option<u32>>(), any::<Option<String>>()).prop_map(
         |(shard, node, applied, files)| ReplicaState {
             shard,

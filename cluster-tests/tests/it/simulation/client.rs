@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use varve_cluster_tests::{Ended, World, note};
 use varve_jepsen::checker::{HEAL, Verdict};
 use varve_jepsen::history::{Action, Batch, Element, Found, Kind, Place, Process, Selection};
-use varve_types::RecordId;
+use varve_types::{RecordId, TimestampNs};
 
 use super::load::Load;
 use super::recorder::Recorder;
@@ -53,9 +53,16 @@ impl Client {
     }
 
     /// Appends batches one after the other, each until it is acknowledged, some of them twice, and
-    /// looks for each right after.
+    /// looks for each right after. Some come before the one that they should follow, as those of a
+    /// producer do that has several under way.
     pub(super) async fn write(mut self, producer: u64, done: Arc<Semaphore>) -> Ended {
-        for sequence in 1..=BATCHES {
+        let mut sequences: Vec<u64> = (1..=BATCHES).collect();
+        for pair in sequences.chunks_exact_mut(2) {
+            if self.world.env.random.next_u64().is_multiple_of(4) {
+                pair.swap(0, 1);
+            }
+        }
+        for sequence in sequences {
             let batch = Batch { producer, sequence };
             let rows = 1 + self.world.env.random.next_u64() % self.load.batch_rows_max;
             let rows = u32::try_from(rows)?;
@@ -294,7 +301,9 @@ fn of_log(log: &Value) -> Option<Found> {
     let (producer, sequence) = words.next()?.strip_prefix('w')?.split_once('n')?;
     let batch = Batch { producer: producer.parse().ok()?, sequence: sequence.parse().ok()? };
     let row = words.next()?.strip_prefix("row")?.parse().ok()?;
-    Some(Found { element: Element { batch, row }, place: place(&log["log_id"])? })
+    let stored_at = TimestampNs::parse(log["created_at"].as_str()?).ok()?;
+    let (element, place) = (Element { batch, row }, place(&log["log_id"])?);
+    Some(Found { element, place, stored_at_ns: Some(stored_at.get()) })
 }
 
 fn places(answer: &Value) -> Result<Vec<Place>, Failed> {

@@ -4,6 +4,7 @@
 mod client;
 mod grpc;
 mod load;
+mod mutants;
 mod operator;
 mod recorder;
 mod replicas;

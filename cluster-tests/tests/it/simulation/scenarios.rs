@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use tokio::sync::Semaphore;
 use varve_cluster_tests::{
-    Clogs, Crashes, Delays, Episodes, FailingDisks, FullDisks, Losses, Partitions, Rot, Simulation,
-    Skews, SlowDisks,
+    Action, Clogs, Crashes, Delays, Episodes, FailingDisks, FullDisks, Losses, Partitions, Rot,
+    Shape, Simulation, Skews, SlowDisks,
 };
+use varve_env::sim::Survival;
 
 use super::client::Client;
 use super::load::{CHANGING, GROWING, Load, REPLICATED, ROLLING, SPREAD, WIDE, run_node};
@@ -88,6 +89,53 @@ pub(super) fn filling_disk(seed: u64) -> Simulation {
 /// Three nodes, one of which has a disk that rots.
 pub(super) fn rotting_disk(seed: u64) -> Simulation {
     three_quiet(seed).under(Rot::default())
+}
+
+/// Three nodes. Of the two that have what was acknowledged last, one has a log that rots, and the
+/// other is away while it comes back; again and again.
+pub(super) fn last_copy_rots(seed: u64) -> Simulation {
+    let mut rng = StdRng::seed_from_u64(seed ^ SWARM);
+    let mut nodes = REPLICATED.names();
+    nodes.shuffle(&mut rng);
+    let [behind, rotten, away] = nodes.try_into().expect("three nodes");
+    let lost: Vec<(String, String)> = [&rotten, &away]
+        .into_iter()
+        .flat_map(|node| [(behind.clone(), node.clone()), (node.clone(), behind.clone())])
+        .collect();
+    let mut simulation = three_quiet(seed);
+    for start in [8, 28, 48].map(Duration::from_secs) {
+        let shape = Shape::Split;
+        let down = start + Duration::from_millis(rng.random_range(3_000..5_000));
+        let crash = |node: &String| {
+            let survival = Survival::Everything;
+            Action::Crash { node: node.clone(), survival }
+        };
+        let (within, seed) = ("/varve-data/wal".into(), rng.random());
+        for (time, action) in [
+            (start, Action::Partition { shape, lost: lost.clone() }),
+            (down, crash(&rotten)),
+            (down, crash(&away)),
+            (down, Action::Rot { node: rotten.clone(), within, seed }),
+            (down, Action::Repair),
+            (down + Duration::from_millis(500), Action::Restart { node: rotten.clone() }),
+            (down + Duration::from_secs(8), Action::Restart { node: away.clone() }),
+        ] {
+            simulation = simulation.at(time, action);
+        }
+    }
+    simulation
+}
+
+/// Three nodes, one of which now and then does not reach the others for so long that they elect
+/// another leader.
+pub(super) fn cut_off(seed: u64) -> Simulation {
+    let lasting = Duration::from_secs(3)..Duration::from_secs(8);
+    three_quiet(seed).under(Partitions(Episodes { lasting, ..Episodes::default() }))
+}
+
+/// Three nodes with slow disks, of which now this one and now that one is gone, or cut off.
+pub(super) fn slow_under_fire(seed: u64) -> Simulation {
+    replicated_under_fire(seed).under(SlowDisks::default())
 }
 
 /// Three nodes that others join, and one of which is taken out or loses its disk, while shards are

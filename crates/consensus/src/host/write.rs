@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
+use varve_mutants::Mutant;
 use varve_shard::{Command, Outcome, Phase, Rejection, Successor};
 use varve_types::{LogIndex, ShardId, limits};
 
@@ -121,8 +122,12 @@ impl Inner {
                 return Err(ProposeError::NotLeader { shard, leader });
             }
             let phase = replica.home.shard().phase().clone();
+            let is_unfenced = Mutant::SealWithoutFence.is_planted();
             match phase {
-                Phase::Open => {
+                Phase::Sealed { successors } if !is_unfenced => {
+                    return Err(ProposeError::Sealed { shard, successors });
+                }
+                Phase::Open | Phase::Sealed { .. } => {
                     if let Some(promise) = self.upkeep.tails.promise(block_bytes) {
                         return Ok(promise);
                     }
@@ -131,9 +136,6 @@ impl Inner {
                         return Err(ProposeError::Overloaded(shard));
                     }
                     sleep(OPEN_POLL).await;
-                }
-                Phase::Sealed { successors } => {
-                    return Err(ProposeError::Sealed { shard, successors });
                 }
                 Phase::AwaitingInherit if Instant::now() >= until => {
                     return Err(ProposeError::NotOpen(shard));

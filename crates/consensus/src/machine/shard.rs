@@ -8,6 +8,7 @@ use openraft::EntryPayload;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use varve_env::Env;
+use varve_mutants::Mutant;
 use varve_shard::{
     Borrowed, Command, FlushError, Flushed, Gap, MergeError, Merged, OpenError, Origin, Shard,
     ShardOptions, ShardView,
@@ -198,8 +199,13 @@ impl ShardHome {
             (shard.dir().to_owned(), shard.manifest().cloned())
         };
         let Some(manifest) = manifest else { return Ok(None) };
-        let Some(applied) = &manifest.applied else { return Ok(None) };
-        let position = Position::decode(applied.position.clone())?;
+        let Some(durable) = &manifest.applied else { return Ok(None) };
+        let mut position = Position::decode(durable.position.clone())?;
+        if Mutant::PurgeAheadOfFlush.is_planted()
+            && let Some(applied) = self.shard().applied()
+        {
+            position = Position::decode(applied.position)?;
+        }
         let (disk, blocking) = (Arc::clone(&self.env.disk), self.env.blocking.clone());
         let open_all = move || {
             let bytes = framed::read(&*disk, &dir.join(MANIFEST))?
@@ -273,7 +279,12 @@ impl ShardMachine {
         let mut shard = self.home.shard();
         let reply = match entry.payload {
             EntryPayload::Normal(payload) => match Command::decode(&payload.command) {
-                Ok(command) => Reply::Shard(shard.apply(index, payload.stamp, &command)),
+                Ok(command) => {
+                    let by_the_clock = Mutant::ApplyByTheClock.is_planted();
+                    let stamp =
+                        if by_the_clock { self.home.env.clock.now() } else { payload.stamp };
+                    Reply::Shard(shard.apply(index, stamp, &command))
+                }
                 Err(error) => Reply::Unreadable(error.to_string()),
             },
             EntryPayload::Blank | EntryPayload::Membership(_) => Reply::Nothing,

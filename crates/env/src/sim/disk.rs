@@ -74,13 +74,13 @@ impl SimDisk {
         self.lock_state().capacity_bytes = bytes;
     }
 
-    /// Lets each job of blocking work of the node take so long; `None` for as long as usual.
-    pub fn slow_down(&self, job: Option<Duration>) {
-        self.lock_state().job = job;
+    /// Lets each job of blocking work of the node take up to so long; `None` for as long as usual.
+    pub fn slow_down(&self, job_max: Option<Duration>) {
+        self.lock_state().job_max = job_max;
     }
 
-    pub(super) fn job_duration(&self) -> Option<Duration> {
-        self.lock_state().job
+    pub(super) fn job_max(&self) -> Option<Duration> {
+        self.lock_state().job_max
     }
 
     /// Plants a fault.

@@ -26,7 +26,7 @@ pub(super) struct State {
     epoch: u64,
     pub(super) capacity_bytes: Option<u64>,
     /// How long each job of blocking work takes, if not as long as usual.
-    pub(super) job: Option<Duration>,
+    pub(super) job_max: Option<Duration>,
     pub(super) faults: Vec<Fault>,
     /// Syncs of data are answered, and not done.
     pub(super) lies: bool,
@@ -44,7 +44,7 @@ impl State {
             files_made: 0,
             epoch: 0,
             capacity_bytes: None,
-            job: None,
+            job_max: None,
             faults: Vec::new(),
             lies: false,
             fuse: None,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use varve_mutants::Mutant;
 use varve_types::{BatchDigest, HashRange, Sequence, TimestampNs, limits};
 
 use crate::{PartOutcome, Position, StoredRange};
@@ -67,6 +68,9 @@ impl Producer {
         let lowest = lowest_remembered(self.highest());
         if sequence < lowest {
             return Some(PartOutcome::Forgotten { lowest });
+        }
+        if Mutant::DedupByHighestSequence.is_planted() && sequence < self.highest() {
+            return Some(PartOutcome::Duplicate { stored: Vec::new() });
         }
         let first = self.parts.partition_point(|part| part.sequence < sequence);
         let same = || self.parts.range(first..).take_while(|part| part.sequence == sequence);

@@ -4,6 +4,8 @@
 //! synced: a later record (each says what was synced before it was written), or a later file
 //! (its header says so), or the note in its own first block. Otherwise they are what a torn last write left, and the log ends there.
 
+use varve_mutants::Mutant;
+
 use crate::format::file_header::FileHeader;
 use crate::format::record::{RECORD_HEADER_BYTES, RecordHeader};
 use crate::format::{RECORDS_START, RecordSequence, synced_slot};
@@ -130,6 +132,9 @@ impl<'a> Scan<'a> {
 
     /// Whether anything after `at` proves that the record `sequence` was synced.
     fn is_synced(&mut self, at: usize, sequence: RecordSequence) -> bool {
+        if Mutant::TruncationInTheMiddle.is_planted() {
+            return false;
+        }
         match self.after {
             After::Unknown => true,
             After::Starts(first) if first > sequence => true,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
+use varve_mutants::Mutant;
 use varve_types::{GroupId, LogIndex};
 
 use super::Writer;
@@ -173,6 +174,10 @@ impl Writer {
     ) -> Result<(), IoFailure> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let job = move || {
+            let sync = || file.file.sync_data().map_err(IoFailure::of("sync", &file.path));
+            if Mutant::AckBeforeSync.is_planted() {
+                sync()?;
+            }
             round.encode(&mut buffer);
             file.file
                 .write_all_at(&buffer, round.offset)
@@ -181,7 +186,9 @@ impl Writer {
                 let written = file.file.write_all_at(note, slot as u64);
                 written.map_err(IoFailure::of("write to", &file.path))?;
             }
-            file.file.sync_data().map_err(IoFailure::of("sync", &file.path))?;
+            if !Mutant::AckBeforeSync.is_planted() {
+                sync()?;
+            }
             Ok(buffer)
         };
         let buffer: Vec<u8> = self.shared.blocking.run(job).await?;

@@ -154,5 +154,5 @@ fn acknowledged_records_survive_changes_of_members_once() {
 #[test]
 fn acknowledged_records_survive_a_swarm_of_faults_once() {
     let test = "simulation::acknowledged_records_survive_a_swarm_of_faults_once";
-    seeds::run_each(test, 20, swarm);
+    seeds::run_each(test, 50, swarm);
 }

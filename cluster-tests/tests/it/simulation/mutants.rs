@@ -23,7 +23,7 @@ const SEEDS: &str = "VARVE_MUTANT_SEEDS";
 const ONLY: &str = "VARVE_MUTANT";
 
 /// By then a bug is to be caught.
-const SEEDS_MAX: u64 = 40;
+const SEEDS_MAX: u64 = 60;
 
 /// Those that few seeds catch.
 const QUICK: [Mutant; 11] = [

@@ -156,7 +156,7 @@ pub enum Action {
         /// Decides which file and what becomes of it.
         seed: u64,
     },
-    /// Whatever a node asks of its disk takes so long from now on.
+    /// Whatever a node asks of its disk takes up to so long from now on.
     SlowDisk {
         /// The node.
         node: String,

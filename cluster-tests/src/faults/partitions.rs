@@ -40,6 +40,14 @@ impl Hazard for Partitions {
     }
 }
 
+impl Action {
+    /// Two sides do not reach each other from now on.
+    #[must_use]
+    pub fn split(side: &[String], other: &[String]) -> Self {
+        Self::Partition { shape: Shape::Split, lost: both_ways(side, other) }
+    }
+}
+
 impl Shape {
     /// What a report counts it as.
     #[must_use]

@@ -76,7 +76,7 @@ impl Running {
                 true
             }
             Action::SlowDisk { node, job } => {
-                note(format_args!("{node}: a job of the disk takes {job:?}"));
+                note(format_args!("{node}: a job of the disk takes at most {job:?}"));
                 self.node(&node).disk.slow_down(job);
                 true
             }

@@ -120,13 +120,24 @@ fn manifest(folder: &str) -> Table {
     text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What a manifest depends on in the sections of these names, for any platform.
-fn dependencies(manifest: &Table, sections: &[&str]) -> BTreeSet<String> {
+/// The folders of all packages.
+fn packages() -> impl Iterator<Item = String> {
+    let beside = ["cluster-tests", "cluster-tests/fuzz", "jepsen", "benches"].map(str::to_owned);
+    crates().into_iter().map(|name| format!("crates/{name}")).chain(beside)
+}
+
+/// The sections of these names in a manifest, for any platform.
+fn sections<'a>(manifest: &'a Table, names: &'a [&str]) -> impl Iterator<Item = &'a Table> {
     let platforms = manifest.get("target").and_then(toml::Value::as_table);
     let platforms = platforms.into_iter().flat_map(Table::values).filter_map(toml::Value::as_table);
     std::iter::once(manifest)
         .chain(platforms)
-        .flat_map(|table| sections.iter().filter_map(|section| table.get(*section)?.as_table()))
+        .flat_map(|table| names.iter().filter_map(|name| table.get(*name)?.as_table()))
+}
+
+/// What a manifest depends on in the sections of these names, for any platform.
+fn dependencies(manifest: &Table, names: &[&str]) -> BTreeSet<String> {
+    sections(manifest, names)
         .flat_map(Table::iter)
         .map(|(name, value)| {
             let renamed = value.get("package").and_then(toml::Value::as_str);
@@ -227,11 +238,9 @@ fn lower_layers_do_not_see_higher_ones() {
 
 #[test]
 fn one_crate_knows_the_consensus_library() {
-    let folders = crates().into_iter().filter(|name| name != CONSENSUS);
-    let beside = ["cluster-tests", "jepsen", "benches"].map(str::to_owned);
-    let folders = folders.map(|name| format!("crates/{name}")).chain(beside);
+    let knows = format!("crates/{CONSENSUS}");
     let mut problems = Vec::new();
-    for folder in folders {
+    for folder in packages().filter(|folder| *folder != knows) {
         let sections = ["dependencies", "dev-dependencies", "build-dependencies"];
         for used in dependencies(&manifest(&folder), &sections) {
             if used.starts_with("openraft") {
@@ -248,24 +257,18 @@ fn one_crate_knows_the_consensus_library() {
 /// dependencies of tests.
 #[test]
 fn bugs_are_planted_in_tests_alone() {
-    let folders = crates().into_iter().map(|name| format!("crates/{name}"));
-    let beside = ["cluster-tests", "cluster-tests/fuzz", "jepsen", "benches"].map(str::to_owned);
     let mut problems = Vec::new();
-    for folder in folders.chain(beside) {
-        let manifest = manifest(&folder);
-        let platforms = manifest.get("target").and_then(toml::Value::as_table);
-        let platforms = platforms.into_iter().flat_map(Table::values);
-        let all = platforms.filter_map(toml::Value::as_table).chain([&manifest]);
-        for (section, used) in all.flat_map(|table| {
-            let sections = ["dependencies", "build-dependencies", "features"];
-            sections.into_iter().filter_map(|section| Some((section, table.get(section)?)))
-        }) {
-            let is_own = folder == "crates/mutants" && section == "features";
-            if !is_own && used.to_string().contains("plant\"") {
-                let path = format!("{folder}/Cargo.toml");
-                let line = line_of(&path, "plant\"");
-                problems.push(format!("{path}:{line}: plant bugs by `dev-dependencies` alone"));
-            }
+    let seen_by_users = ["dependencies", "build-dependencies", "features"];
+    // What the workspace says of a dependency counts wherever it is used.
+    let whole = manifest(".")["workspace"].as_table().expect("a workspace").clone();
+    let each = packages().map(|folder| (manifest(&folder), folder));
+    for (manifest, folder) in each.chain([(whole, ".".to_owned())]) {
+        let plants =
+            |section: &Table| section.values().any(|it| it.to_string().contains("plant\""));
+        if sections(&manifest, &seen_by_users).any(plants) {
+            let path = format!("{folder}/Cargo.toml");
+            let line = line_of(&path, "plant\"");
+            problems.push(format!("{path}:{line}: plant bugs by `dev-dependencies` alone"));
         }
     }
     check(&problems);

@@ -13,8 +13,11 @@ use super::scenarios::{
 
 const TEST: &str = "simulation::mutants::planted_bugs_are_caught";
 
-/// Tells a child which bug its scenario is for, and that it has not got it if a `-` follows.
+/// Tells a child which bug its scenario is for.
 const MUTANT: &str = "VARVE_SIM_MUTANT";
+
+/// Set to anything, has the child get it.
+const PLANTED: &str = "VARVE_SIM_PLANTED";
 
 /// How many seeds to run with every bug. If it is not set, some are run until they are caught once.
 const SEEDS: &str = "VARVE_MUTANT_SEEDS";
@@ -72,15 +75,14 @@ struct Hunt {
 #[test]
 fn planted_bugs_are_caught() {
     if let Ok(told) = env::var(MUTANT) {
-        let (mutant, is_planted) = mutant_of(&told).expect("what this test's parent tells");
-        if is_planted {
+        let mutant = mutant_of(&told);
+        if env::var_os(PLANTED).is_some() {
             mutant.plant();
         }
         seeds::answer_in_child(scenario(mutant));
     }
     let asked: Option<u64> = env::var(SEEDS).ok().map(|text| text.parse().expect("a number"));
-    let only = env::var(ONLY).ok();
-    let only = only.map(|told| mutant_of(&told).unwrap_or_else(|| panic!("no bug is {told}")).0);
+    let only = env::var(ONLY).ok().map(|told| mutant_of(&told));
     let mutants = match only {
         Some(_) => only.as_slice(),
         None if asked.is_some() => &Mutant::ALL,
@@ -105,21 +107,17 @@ impl Hunt {
     /// a seed that finds something finds nothing without it.
     fn run(mutant: Mutant, asked: Option<u64>) -> Self {
         let mut hunt = Self::default();
-        let all: Vec<u64> = (0..asked.unwrap_or(SEEDS_MAX)).collect();
-        for seeds in all.chunks(seeds::at_once()) {
-            let told =
-                |is_planted| format!("{}{}", name(mutant), if is_planted { "" } else { "-" });
-            let run = |seeds: &[u64], is_planted| {
-                seeds::try_each(TEST, seeds, &[(MUTANT, &told(is_planted))])
-            };
-            let found = run(seeds, true);
+        let (name, all) = (name(mutant), 0..asked.unwrap_or(SEEDS_MAX));
+        let (without, with) = ([(MUTANT, &*name)], [(MUTANT, &*name), (PLANTED, "1")]);
+        for seeds in Vec::from_iter(all).chunks(seeds::at_once()) {
+            let found = seeds::try_each(TEST, seeds, &with);
             hunt.seeds += found.len();
             let caught = seeds.iter().zip(&found).filter(|(_, found)| found.is_err());
             let caught: Vec<u64> = caught.map(|(seed, _)| *seed).collect();
-            for (seed, without) in caught.iter().zip(run(&caught, false)) {
-                if let Err(complaint) = without {
-                    let alarm = format!("{}: seed {seed} fails without it", name(mutant));
-                    hunt.false_alarms.push(format!("{alarm}:\n{complaint}"));
+            for (seed, found) in caught.iter().zip(seeds::try_each(TEST, &caught, &without)) {
+                if let Err(complaint) = found {
+                    let alarm = format!("{name}: seed {seed} fails without it:\n{complaint}");
+                    hunt.false_alarms.push(alarm);
                 }
             }
             hunt.caught += caught.len();
@@ -140,14 +138,13 @@ fn name(mutant: Mutant) -> String {
     format!("{mutant:?}")
 }
 
-/// The bug that a name is of, and whether it is planted.
-fn mutant_of(told: &str) -> Option<(Mutant, bool)> {
-    let is_planted = !told.ends_with('-');
-    let named = |mutant: &Mutant| name(*mutant) == told.trim_end_matches('-');
-    Some((Mutant::ALL.into_iter().find(named)?, is_planted))
+/// The bug that a name is of.
+fn mutant_of(told: &str) -> Mutant {
+    let named = Mutant::ALL.into_iter().find(|mutant| name(*mutant) == told);
+    named.unwrap_or_else(|| panic!("no bug is {told}; these are: {:?}", Mutant::ALL))
 }
 
-/// The checkers that found a promise broken; or, when none was asked, what a node or a client
+/// The checkers that found a promise broken; or, when none did, what a node or a client
 /// noticed by itself.
 fn caught_by(complaint: &str) -> Vec<String> {
     let broken = complaint.lines().filter_map(|line| {

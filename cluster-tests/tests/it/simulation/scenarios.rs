@@ -1,5 +1,6 @@
 //! Scenarios: how many nodes there are, what is written, and what goes wrong meanwhile.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::Semaphore;
 use varve_cluster_tests::{
     Action, Clogs, Crashes, Delays, Episodes, FailingDisks, FullDisks, Losses, Partitions, Rot,
-    Shape, Simulation, Skews, SlowDisks,
+    Simulation, Skews, SlowDisks,
 };
 use varve_env::sim::Survival;
 
@@ -20,8 +21,9 @@ use super::recorder::Recorder;
 
 const WRITERS: u64 = 2;
 
-/// Makes the choices of a swarm others than those of the plans, which are drawn from the same seed.
-const SWARM: u64 = 0x7377_6172_6d00_0000;
+/// Makes the choices of a scenario others than those of the plans, which are drawn from the same
+/// seed.
+const CHOICES: u64 = 0x7377_6172_6d00_0000;
 
 /// How likely it is that a hazard is one of a swarm, in percent.
 const IN_SWARM_PERCENT: u32 = 30;
@@ -94,17 +96,13 @@ pub(super) fn rotting_disk(seed: u64) -> Simulation {
 /// Three nodes. Of the two that have what was acknowledged last, one has a log that rots, and the
 /// other is away while it comes back; again and again.
 pub(super) fn last_copy_rots(seed: u64) -> Simulation {
-    let mut rng = StdRng::seed_from_u64(seed ^ SWARM);
+    let mut rng = StdRng::seed_from_u64(seed ^ CHOICES);
     let mut nodes = REPLICATED.names();
     nodes.shuffle(&mut rng);
     let [behind, rotten, away] = nodes.try_into().expect("three nodes");
-    let lost: Vec<(String, String)> = [&rotten, &away]
-        .into_iter()
-        .flat_map(|node| [(behind.clone(), node.clone()), (node.clone(), behind.clone())])
-        .collect();
+    let newest = [rotten.clone(), away.clone()];
     let mut simulation = three_quiet(seed);
     for start in [8, 28, 48].map(Duration::from_secs) {
-        let shape = Shape::Split;
         let down = start + Duration::from_millis(rng.random_range(3_000..5_000));
         let crash = |node: &String| {
             let survival = Survival::Everything;
@@ -112,7 +110,7 @@ pub(super) fn last_copy_rots(seed: u64) -> Simulation {
         };
         let (within, seed) = ("/varve-data/wal".into(), rng.random());
         for (time, action) in [
-            (start, Action::Partition { shape, lost: lost.clone() }),
+            (start, Action::split(slice::from_ref(&behind), &newest)),
             (down, crash(&rotten)),
             (down, crash(&away)),
             (down, Action::Rot { node: rotten.clone(), within, seed }),
@@ -146,7 +144,7 @@ pub(super) fn changing_members(seed: u64) -> Simulation {
 
 /// As many nodes as the seed says, and whatever it says, all at the same time.
 pub(super) fn swarm(seed: u64) -> Simulation {
-    let mut rng = StdRng::seed_from_u64(seed ^ SWARM);
+    let mut rng = StdRng::seed_from_u64(seed ^ CHOICES);
     let loads = [ROLLING, GROWING, REPLICATED, REPLICATED, SPREAD, SPREAD, WIDE];
     let load = *loads.choose(&mut rng).expect("there are some");
     let mut simulation = cluster(seed, load);

@@ -12,6 +12,14 @@ use crate::codec::{CodecError, Reader, Writer};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u64);
 
+impl Incarnation {
+    /// Whether it is the number of a start, and not that of a node that never said.
+    #[must_use]
+    pub const fn is_said(self) -> bool {
+        self.0 != 0
+    }
+}
+
 /// A start, and the one before it on the same disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Starts {
@@ -26,8 +34,7 @@ impl Starts {
     /// that does not say which start it is may.
     #[must_use]
     pub fn continues(&self, known: Incarnation) -> bool {
-        let unsaid = self.this == Incarnation::default();
-        unsaid || known == self.this || known <= self.before.unwrap_or(self.this)
+        !self.this.is_said() || known == self.this || known <= self.before.unwrap_or(self.this)
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::Inner;
-use crate::catalog::{CatalogCommand, Incarnation};
+use crate::catalog::CatalogCommand;
 use crate::errors::CatalogError;
 
 /// How long to wait before the metadata group is asked again.
@@ -64,6 +64,6 @@ impl Inner {
         let Some(node) = catalog.nodes.get(&self.node) else { return true };
         let (card, start) = (&self.card, self.starts.this);
         (&node.address, &node.zone, &node.version) == (&card.address, &card.zone, &card.version)
-            && (start == Incarnation::default() || start == node.incarnation)
+            && (!start.is_said() || start == node.incarnation)
     }
 }

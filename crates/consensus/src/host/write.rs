@@ -122,9 +122,8 @@ impl Inner {
                 return Err(ProposeError::NotLeader { shard, leader });
             }
             let phase = replica.home.shard().phase().clone();
-            let is_unfenced = Mutant::SealWithoutFence.is_planted();
             match phase {
-                Phase::Sealed { successors } if !is_unfenced => {
+                Phase::Sealed { successors } if !Mutant::SealWithoutFence.is_planted() => {
                     return Err(ProposeError::Sealed { shard, successors });
                 }
                 Phase::Open | Phase::Sealed { .. } => {

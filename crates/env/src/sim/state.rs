@@ -25,7 +25,7 @@ pub(super) struct State {
     /// Counts crashes: who came before the last one is shut out.
     epoch: u64,
     pub(super) capacity_bytes: Option<u64>,
-    /// How long each job of blocking work takes, if not as long as usual.
+    /// How long each job of blocking work takes at most, if not as long as usual.
     pub(super) job_max: Option<Duration>,
     pub(super) faults: Vec<Fault>,
     /// Syncs of data are answered, and not done.

@@ -156,7 +156,7 @@ impl Exchange {
             };
             let Caller { node, start, .. } = self.caller;
             self.receiver.check_peer(node).map_err(Ended::NoMember)?;
-            if start < self.directory.last_start(node) && start != Incarnation::default() {
+            if start < self.directory.last_start(node) && start.is_said() {
                 return Err(Ended::Superseded);
             }
             for part in parts.parts {

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
-use varve_consensus::Incarnation;
 use varve_env::Env;
 use varve_env::network::Listener;
 use varve_proto::v1::peer_service_server::{PeerService, PeerServiceServer};
@@ -182,7 +181,7 @@ impl PeerApi {
     async fn check_process(&self, there: Identity) -> Result<(), Refusal> {
         let known = self.directory.last_start(there.node);
         check_start(there, known)?;
-        if known != Incarnation::default() && there.starts.this > known {
+        if known.is_said() && there.starts.this > known {
             check_alone(&self.env, &self.directory, there).await?;
         }
         self.directory.note_start(there.node, there.starts.this);
